@@ -1,0 +1,130 @@
+"""The multi-layer perceptron on a bag of tokens: ``s(x) = Σ_t v·φ(W e_t/√d)/√m``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from ntklib.activations import Activation, mean, second_moment
+from ntklib.architectures.base import Architecture, TextNetwork, Units, positive_integer
+from ntklib.documents import Documents
+
+
+@dataclass(frozen=True)
+class MLP(Architecture):
+    """A multi-layer perceptron applied to each token and summed over the document.
+
+    ``s(x) = Σ_t v·φ(W e_t/√d)/√m``, with kernel (book, :ref:`mlp-kernel`)
+
+    ``Θ(x, x') = A ⟨n(x), n(x')⟩ + B |x||x'|``,
+    ``A = Var φ + σ_v²(σ_e² + σ_w²) E[φ'²]``, ``B = (E φ)²``,
+
+    the moments taken at a Gaussian of variance ``q = σ_e² σ_w²``.
+
+    Parameters
+    ----------
+    activation : str or callable
+        ``φ``, see :func:`~ntklib.activations.get_activation`.
+    sigma_e, sigma_w, sigma_v : float
+        Standard deviations of the embedding, hidden and output weights at initialisation.
+
+    Raises
+    ------
+    ValueError
+        If a standard deviation is not a finite number above 0, or the activation is unknown.
+
+    Notes
+    -----
+    Source: derivation. Exact in the limit of embedding and hidden width to infinity, at initialisation and,
+    in that limit, throughout training by gradient flow.
+
+    Examples
+    --------
+    >>> mlp = MLP(activation="identity")
+    >>> mlp.kernel([[0, 1], [1, 1]])
+    array([[ 6.,  6.],
+           [ 6., 12.]])
+    >>> mlp.spectrum(order=1).tolist()
+    [0.0, 1.0]
+    """
+
+    activation: str | Activation | Callable[[torch.Tensor], torch.Tensor] = "relu"
+    sigma_e: float = 1.0
+    sigma_w: float = 1.0
+    sigma_v: float = 1.0
+
+    context: ClassVar[int] = 1
+
+    def unit_kernel(self, matches: Bool[np.ndarray, "*pairs offsets"]) -> dict[str, Float[np.ndarray, "*pairs"]]:
+        """Kernel of two tokens, by parameter group: ``A δ + B`` with ``δ`` whether they are equal."""
+        variance = self.sigma_e**2 * self.sigma_w**2
+        equal = matches[..., 0]
+        same_activation = second_moment(self.phi, variance)
+        signal = self.sigma_v**2 * second_moment(self.phi, variance, order=1) * equal
+        return {
+            "output": np.where(equal, same_activation, mean(self.phi, variance) ** 2),
+            "hidden": self.sigma_e**2 * signal,
+            "embedding": self.sigma_w**2 * signal,
+        }
+
+    def units(self, docs: Documents) -> Units:
+        """Every token is a unit of its own."""
+        return Units(docs.ids[:, None], docs.rows, np.ones(len(docs.ids)))
+
+    def network(
+        self,
+        width: int,
+        vocabulary_size: int,
+        seed: int,
+        classes: int | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> "MLPNetwork":
+        """A finite network; see :meth:`Architecture.network <ntklib.architectures.base.Architecture.network>`.
+
+        Examples
+        --------
+        >>> network = MLP(activation="tanh").network(width=64, vocabulary_size=5, seed=0)
+        >>> network([[0, 1], [4]]).shape
+        torch.Size([2])
+        """
+        return MLPNetwork(self, width, vocabulary_size, seed, classes, dtype)
+
+
+class MLPNetwork(TextNetwork):
+    """The finite network of :class:`MLP`, of embedding and hidden width ``width``."""
+
+    groups: ClassVar[dict[str, str]] = {"output": "output", "hidden": "hidden", "embedding": "embedding"}
+
+    def __init__(
+        self,
+        architecture: MLP,
+        width: int,
+        vocabulary_size: int,
+        seed: int,
+        classes: int | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__(vocabulary_size, seed, dtype)
+        self.architecture = architecture
+        self.width = positive_integer(width, "width")
+        outputs = () if classes is None else (positive_integer(classes, "classes"),)
+        self.embedding = self.gaussian(self.vocabulary_size, width, sigma=architecture.sigma_e)
+        self.hidden = self.gaussian(width, width, sigma=architecture.sigma_w)
+        self.output = self.gaussian(*outputs, width, sigma=architecture.sigma_v)
+
+    def token_scores(self, tokens: Int[np.ndarray, " tokens"]) -> Float[torch.Tensor, "tokens *classes"]:
+        """Score of each token alone: ``v·φ(W e_u/√d)/√m``."""
+        embedded = torch.nn.functional.embedding(torch.from_numpy(tokens), self.embedding)
+        activated = self.architecture.phi.torch(torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5)
+        return torch.nn.functional.linear(activated, self.output) / self.width**0.5
+
+    def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
+        """Scores of documents: each distinct token is computed once and added where it occurs."""
+        documents = self.documents(docs)
+        tokens, positions = np.unique(documents.ids, return_inverse=True)
+        scores = self.token_scores(tokens)
+        pooled = torch.zeros(len(documents), *scores.shape[1:], dtype=scores.dtype)
+        return pooled.index_add(0, torch.from_numpy(documents.rows), scores[torch.from_numpy(positions)])

@@ -1,0 +1,325 @@
+"""Training-free dynamics: gradient flow of an infinitely wide network in feature space, and its attribution."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.special import expit, softmax
+
+from ntklib.chebyshev import integrate
+from ntklib.documents import Documents
+from ntklib.spectrum import FeatureColumns, FeatureMap
+
+
+class HasFeatureMap(Protocol):
+    """What the dynamics need of an architecture."""
+
+    def feature_map(self, docs: Any, columns: FeatureColumns | None = None) -> FeatureMap:
+        """Sparse features of documents."""
+        ...
+
+    def pattern_weights(self, order: int | None = None) -> pd.DataFrame:
+        """Möbius weights by parameter group."""
+        ...
+
+
+class _FeatureKernel:
+    """The kernel of the training documents as an operator, ``Θ a = Φ (λ ∘ Φᵀ a)``: linear in the tokens."""
+
+    def __init__(self, features: FeatureMap) -> None:
+        self.matrix = features.matrix
+        self.transpose = features.matrix.T.tocsr()
+        self.weights = features.weights
+
+    def feature_scores(self, dual: np.ndarray) -> np.ndarray:
+        """``λ ∘ Φᵀ a``: what each feature adds to the score of a document that holds it once."""
+        return (self.weights * (self.transpose @ dual).T).T
+
+    def __call__(self, dual: np.ndarray) -> np.ndarray:
+        return self.matrix @ self.feature_scores(dual)
+
+    def largest_eigenvalue(self) -> float:
+        """``λ_max(Θ)`` to one part in a thousand, from above."""
+        n = self.matrix.shape[0]
+        if n < 3:
+            return float(np.linalg.eigvalsh(self(np.eye(n))).max())
+        operator = LinearOperator((n, n), matvec=self, dtype=np.float64)
+        # A fixed start makes the Lanczos iteration, and so every step of the flow, the same in each run.
+        return 1.001 * float(eigsh(operator, k=1, v0=np.ones(n), tol=1e-4, return_eigenvectors=False)[0])
+
+
+@dataclass(frozen=True, eq=False)
+class GradientFlow:
+    """The solution of :func:`gradient_flow`.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        Change of each probe's label score since initialisation, ``s(x, t) − s(x, 0)``: one row a time, one column
+        a probe; for more than two classes, columns are (probe, class).
+    times : (T,) float64
+        In units of the learning rate times epochs: see :func:`gradient_flow`.
+    dual : (T, N) or (T, N, C) float64
+        ``α_i(t) = ∫₀ᵗ r_i dt``, how much training document ``i`` has pulled.
+    largest_eigenvalue : float
+        ``λ_max`` of the training kernel.
+    """
+
+    scores: pd.DataFrame
+    times: Float[np.ndarray, " times"]
+    dual: Float[np.ndarray, "times documents *classes"]
+    largest_eigenvalue: float
+    _architecture: HasFeatureMap
+    _features: FeatureMap
+    _classes: int
+    _initial: Float[np.ndarray, "documents *classes"]
+    _targets: Float[np.ndarray, "documents *classes"]
+    _probes: dict[Any, Sequence[int]]
+
+    @property
+    def largest_stable_learning_rate(self) -> float:
+        """The learning rate above which full-batch gradient descent on this kernel diverges.
+
+        ``2 / (h λ_max)``, ``h`` the largest curvature of the loss: 1/4 for the logistic one, 1/2 for softmax.
+        """
+        return 2 / (_largest_curvature(self._classes) * self.largest_eigenvalue)
+
+    def predict(self, docs: Any, time: float | None = None) -> Float[np.ndarray, "documents *classes"]:
+        """Score change of any documents at a recorded time, the last one by default.
+
+        Parameters
+        ----------
+        docs : M documents
+            Sequences of token ids.
+        time : float, optional
+            One of :attr:`times`.
+
+        Returns
+        -------
+        (M,) or (M, C) float64
+        """
+        matrix, _, _ = self._architecture.feature_map(docs, self._features.columns)
+        return matrix @ _FeatureKernel(self._features).feature_scores(self.dual[self._row(time)])
+
+    def residuals(self, time: float | None = None) -> Float[np.ndarray, "documents *classes"]:
+        """``r_i(t) = y_i − p_i(t)`` of the training documents at a recorded time, the last one by default."""
+        kernel = _FeatureKernel(self._features)
+        return self._targets - _probabilities(self._initial + kernel(self.dual[self._row(time)]))
+
+    def attribution(self, probe: Any, time: float | None = None, label: int | None = None) -> pd.DataFrame:
+        """Split a probe's score change exactly into training documents, patterns and parameter groups.
+
+        ``s(x, t) − s(x, 0) = Σ_i α_i(t) Σ_S Σ_g λ_S^g Φ_S(x)·Φ_S(x_i)``
+
+        Parameters
+        ----------
+        probe : name of a probe, or a sequence of token ids
+            What to explain.
+        time : float, optional
+            One of :attr:`times`, the last one by default.
+        label : int, optional
+            The class whose score to explain; needed for more than two classes.
+
+        Returns
+        -------
+        DataFrame
+            One row a training document, columns (pattern, parameter group). All entries add up to the score.
+
+        Raises
+        ------
+        ValueError
+            If the time is not a recorded one, or the class is missing or unknown.
+
+        Examples
+        --------
+        >>> import ntklib
+        >>> docs, labels = [[0, 1], [2, 1]], [1, 0]
+        >>> flow = ntklib.gradient_flow(ntklib.MLP(), (docs, labels), times=[1.0], probes={"good": [0]})
+        >>> parts = flow.attribution("good")
+        >>> bool(np.isclose(parts.to_numpy().sum(), flow.scores.loc[1.0, "good"]))
+        True
+        """
+        tokens = self._probes[probe] if _hashable_in(probe, self._probes) else probe
+        dual = self.dual[self._row(time)]
+        if self._classes > 1:
+            if label is None or not 0 <= label < self._classes:
+                raise ValueError(f"label must be a class, 0 to {self._classes - 1}, not {label!r}.")
+            dual = dual[:, label]
+        columns = self._features.columns
+        probe_features = self._architecture.feature_map([tokens], columns).matrix.toarray()[0]
+        weights = self._architecture.pattern_weights(max(map(len, columns.patterns)))
+        parts = {}
+        for place, pattern in enumerate(columns.patterns):
+            span = slice(int(columns.starts[place]), int(columns.starts[place + 1]))
+            overlap = self._features.matrix[:, span] @ probe_features[span]
+            for group in weights.columns:
+                parts[pattern, group] = dual * overlap * weights[group].iloc[place]
+        index = pd.RangeIndex(len(dual), name="document")
+        return pd.DataFrame(parts, index=index).rename_axis(columns=["pattern", "group"])
+
+    def _row(self, time: float | None) -> int:
+        if time is None:
+            return len(self.times) - 1
+        found = np.flatnonzero(np.isclose(self.times, time, rtol=1e-9, atol=0))
+        if len(found) == 0:
+            raise ValueError(f"time must be one of the recorded times, {self.times.tolist()}, not {time!r}.")
+        return int(found[0])
+
+
+def gradient_flow(
+    architecture: HasFeatureMap,
+    corpus: Any,
+    times: Any,
+    probes: Mapping[Any, Sequence[int]] | Sequence[Sequence[int]] | None = None,
+    *,
+    initial_scores: Any = None,
+    tolerance: float = 1e-4,
+) -> GradientFlow:
+    """Predict the label scores of an infinitely wide network over training time, without training one.
+
+    Solves ``dα/dt = y − p(s_0 + Θ α)`` with ``Θ α = Φ diag(λ) Φᵀ α`` and ``p`` the logistic function, or the softmax
+    for more than two classes (book, :ref:`gradient-flow`). Then ``s(x, t) − s(x, 0) = Σ_i α_i(t) Θ(x, x_i)``.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Anything with a ``feature_map``.
+    corpus : Corpus, or a pair (documents, labels)
+        The training documents with labels ``0 … C − 1``.
+    times : (T,) increasing numbers, 0 or larger
+        Flow time ``t``. The loss is summed over the documents, so a full-batch step of gradient descent with
+        learning rate ``η`` advances ``t`` by ``η``.
+    probes : mapping from name to token ids, or sequence of token-id sequences, optional
+        Whose label scores to record: the network's score of that token or n-gram alone. Every token by default.
+    initial_scores : (N,) or (N, C) floats, optional
+        ``s_0`` of the training documents: 0, the mean of the initial Gaussian process, by default. To predict one
+        given network, pass its own initial scores.
+    tolerance : float
+        Largest error of a training document's score a step may add, relative to ``1 + |s|``.
+
+    Returns
+    -------
+    GradientFlow
+
+    Raises
+    ------
+    ValueError
+        If labels do not fit the documents, times do not increase, a probe is empty, or the tolerance is not
+        between 0 and 1.
+
+    Notes
+    -----
+    Costs ``O(nnz Φ)`` a stage: linear in the tokens, no ``N × N`` matrix. Exact for networks of infinite width;
+    at width ``m`` see :func:`~ntklib.statistics.noise_floor`. Source: derivation.
+
+    Examples
+    --------
+    One document of class 1 with one token: ``ds/dt = λ (1 − sigmoid(s))``.
+
+    >>> import ntklib
+    >>> flow = ntklib.gradient_flow(ntklib.MLP("identity"), ([[0]], [1]), times=[0, 1, 2], tolerance=1e-6)
+    >>> flow.scores[0].round(3).tolist()
+    [0.0, 1.007, 1.531]
+    """
+    documents, labels, classes = _training_set(corpus)
+    instants = _checked_times(times)
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance must be between 0 and 1, not {tolerance!r}.")
+    named = _named_probes(probes, documents, corpus)
+    features = architecture.feature_map(documents)
+    kernel = _FeatureKernel(features)
+    outputs = 1 if classes == 2 else classes
+    shape = (len(documents),) if outputs == 1 else (len(documents), outputs)
+    targets = labels.astype(np.float64) if outputs == 1 else np.eye(classes)[labels]
+    initial = np.zeros(shape) if initial_scores is None else _checked_scores(initial_scores, shape)
+
+    largest = kernel.largest_eigenvalue()
+    states = integrate(
+        lambda dual: targets - _probabilities(initial + kernel(dual)),
+        np.zeros(shape),
+        instants,
+        _largest_curvature(outputs) * largest,
+        lambda error, dual: float(np.abs(kernel(error) / (1 + np.abs(initial + kernel(dual)))).max() / tolerance),
+    )
+    dual = np.stack(list(states))
+
+    probe_matrix, _, _ = architecture.feature_map(list(named.values()), features.columns)
+    values = np.stack([probe_matrix @ kernel.feature_scores(state) for state in dual])
+    index = pd.Index(instants, name="time")
+    if outputs == 1:
+        columns: pd.Index = pd.Index(list(named), name="probe", tupleize_cols=False)
+    else:
+        columns = pd.MultiIndex.from_product([list(named), range(classes)], names=["probe", "class"])
+    scores = pd.DataFrame(values.reshape(len(instants), -1), index=index, columns=columns)
+    return GradientFlow(
+        scores, instants, dual, largest, architecture, features, outputs, initial, targets, named
+    )
+
+
+def _largest_curvature(outputs: int) -> float:
+    """Largest eigenvalue of the loss's Hessian in the scores: of ``p(1 − p)``, or of ``diag(p) − p pᵀ``."""
+    return 0.25 if outputs == 1 else 0.5
+
+
+def _probabilities(scores: np.ndarray) -> np.ndarray:
+    return expit(scores) if scores.ndim == 1 else softmax(scores, axis=1)
+
+
+def _hashable_in(key: Any, mapping: Mapping) -> bool:
+    try:
+        return key in mapping
+    except TypeError:
+        return False
+
+
+def _training_set(corpus: Any) -> tuple[Documents, Int[np.ndarray, " documents"], int]:
+    """Documents, labels and number of classes of a Corpus or of a pair (documents, labels)."""
+    docs, given = (corpus.tokens, corpus.labels) if hasattr(corpus, "labels") else corpus
+    documents = Documents.of(docs, name="corpus")
+    labels = np.asarray(given)
+    if labels.ndim != 1 or len(labels) != len(documents):
+        raise ValueError(f"labels must be one for each of the {len(documents)} documents, not {labels.shape}.")
+    if labels.dtype.kind not in "iub":
+        raise ValueError(f"labels must be integers 0, 1, ... not {labels.dtype}.")
+    labels = labels.astype(np.int64)
+    classes = len(corpus.classes) if hasattr(corpus, "classes") else max(2, int(labels.max()) + 1)
+    if labels.min() < 0 or labels.max() >= classes:
+        wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
+        raise ValueError(f"labels must be 0 to {classes - 1}, but one is {wrong}.")
+    return documents, labels, classes
+
+
+def _checked_times(times: Any) -> Float[np.ndarray, " times"]:
+    instants = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    if instants.ndim != 1 or len(instants) == 0 or not np.isfinite(instants).all():
+        raise ValueError(f"times must be a sequence of finite numbers, not {times!r}.")
+    if instants[0] < 0 or (np.diff(instants) <= 0).any():
+        raise ValueError(f"times must be 0 or larger and increase, not {instants.tolist()}.")
+    return instants
+
+
+def _checked_scores(scores: Any, shape: tuple[int, ...]) -> np.ndarray:
+    initial = np.asarray(scores, dtype=np.float64)
+    if initial.shape != shape:
+        raise ValueError(f"initial_scores must have shape {shape}, a score of each document, not {initial.shape}.")
+    if not np.isfinite(initial).all():
+        raise ValueError("initial_scores must be finite: one of them is NaN or infinite.")
+    return initial
+
+
+def _named_probes(probes: Any, documents: Documents, corpus: Any) -> dict[Any, Sequence[int]]:
+    if probes is None:
+        if hasattr(corpus, "vocabulary"):
+            return {token: [i] for i, token in enumerate(corpus.vocabulary)}
+        return {int(i): [int(i)] for i in np.unique(documents.ids)}
+    if isinstance(probes, Mapping):
+        named = dict(probes)
+    else:
+        named = {tuple(int(i) for i in Documents.of([p], name="probes")[0]): p for p in probes}
+    Documents.of(list(named.values()), name="probes")
+    return named

@@ -1,0 +1,35 @@
+"""Predicted memory of a large array, checked before it is made."""
+
+import psutil
+
+
+def require_memory(needed: int, purpose: str, remedy: str) -> None:
+    """Refuse an allocation that this machine cannot hold.
+
+    Parameters
+    ----------
+    needed : int
+        Size of the allocation in bytes.
+    purpose : str
+        What the memory is for, named in the message.
+    remedy : str
+        What the caller can do instead.
+
+    Raises
+    ------
+    MemoryError
+        If ``needed`` is more than 90 % of the memory that is available now.
+
+    Examples
+    --------
+    >>> require_memory(10**18, "a kernel of 353,553,390 x 353,553,390", "pass fewer documents")
+    ... # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    MemoryError: a kernel of 353,553,390 x 353,553,390 needs 1,000,000,000.0 GB, but ... GB are free: pass fewer documents.
+    """
+    available = psutil.virtual_memory().available
+    if needed > 0.9 * available:
+        raise MemoryError(
+            f"{purpose} needs {needed / 1e9:,.1f} GB, but {available / 1e9:,.1f} GB are free: {remedy}."
+        )

@@ -1,0 +1,110 @@
+"""Match patterns, Möbius weights and the sparse feature map."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from ntklib.spectrum import (
+    Feature,
+    FeatureColumns,
+    Units,
+    feature_spectrum,
+    match_patterns,
+    moebius_weights,
+    weighted_gram,
+)
+
+
+def random_units(seed: int, count: int, context: int, vocabulary: int = 4) -> Units:
+    rng = np.random.default_rng(seed)
+    return Units(
+        rng.integers(-2, vocabulary, (count, context)), np.sort(rng.integers(0, 5, count)), rng.random(count)
+    )
+
+
+def smooth_kernel(matches):
+    """A unit kernel with every interaction: a power series of the number of matches."""
+    return {"output": np.exp(matches.sum(axis=-1)), "hidden": 1.0 + matches[..., 0] * matches[..., -1]}
+
+
+@pytest.mark.parametrize("context", [1, 2, 3, 4])
+def test_moebius_weights_rebuild_the_unit_kernel_they_came_from(context):
+    weights = moebius_weights(smooth_kernel, context)
+    for matched in match_patterns(context):
+        vector = np.isin(np.arange(context), matched)[None, :]
+        rebuilt = sum(weights.loc[[p]].to_numpy()[0] for p in weights.index if set(p) <= set(matched))
+        expected = [values[0] for values in smooth_kernel(vector).values()]
+        assert rebuilt == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("context", [1, 2, 3])
+def test_feature_map_inner_product_equals_the_sum_over_pairs_of_units(context):
+    first, second = random_units(0, 30, context), random_units(1, 40, context, vocabulary=6)
+    patterns = match_patterns(context)
+    columns = FeatureColumns(first, patterns)
+    weights = moebius_weights(smooth_kernel, context).sum(axis=1).to_numpy()[columns.pattern_index]
+    by_features = weighted_gram(columns.encode(first, 5), columns.encode(second, 5), weights)
+    by_pairs = np.zeros((5, 5))
+    for t in range(30):
+        for s in range(40):
+            pair = sum(smooth_kernel((first.tokens[t] == second.tokens[s])[None, :]).values())[0]
+            by_pairs[first.documents[t], second.documents[s]] += first.weights[t] * second.weights[s] * pair
+    assert by_features == pytest.approx(by_pairs, rel=1e-12)
+
+
+def test_columns_name_their_pattern_and_tokens():
+    units = Units(np.array([[7, 3], [7, 5]]), np.array([0, 0]), np.ones(2))
+    columns = FeatureColumns(units, match_patterns(2))
+    assert list(columns) == [
+        Feature((), ()),
+        Feature((0,), (7,)),
+        Feature((1,), (3,)),
+        Feature((1,), (5,)),
+        Feature((0, 1), (7, 3)),
+        Feature((0, 1), (7, 5)),
+    ]
+    assert columns[-1] == Feature((0, 1), (7, 5))
+    assert columns[1:3] == [Feature((0,), (7,)), Feature((1,), (3,))]
+
+
+def test_columns_name_the_feature_that_encode_counts():
+    units = random_units(3, 50, 3)
+    columns = FeatureColumns(units, match_patterns(3))
+    matrix = columns.encode(units, 5).toarray()
+    for place, (pattern, tokens) in enumerate(columns):
+        holds = (units.tokens[:, list(pattern)] == np.array(tokens, dtype=int)).all(axis=1)
+        counted = np.bincount(units.documents[holds], weights=units.weights[holds], minlength=5)
+        assert matrix[:, place] == pytest.approx(counted)
+
+
+def test_tokens_never_seen_get_no_column():
+    columns = FeatureColumns(Units(np.array([[2], [4]]), np.array([0, 1]), np.ones(2)), match_patterns(1))
+    new = Units(np.array([[3], [9], [-1]]), np.array([0, 0, 0]), np.ones(3))
+    assert columns.encode(new, 1).toarray().tolist() == [[3.0, 0.0, 0.0]]
+
+
+def test_gram_of_frequent_and_rare_columns_equals_the_dense_product():
+    rng = np.random.default_rng(0)
+    dense_a, dense_b = ((rng.random((n, 200)) < rng.random(200) ** 6) * 1.0 for n in (120, 90))
+    weights = rng.random(200)
+    gram = weighted_gram(sparse.csr_array(dense_a), sparse.csr_array(dense_b), weights)
+    assert gram == pytest.approx((dense_a * weights) @ dense_b.T, rel=1e-12)
+
+
+def test_spectrum_puts_all_larger_patterns_into_the_last_share():
+    weights = moebius_weights(smooth_kernel, 4)
+    shares = feature_spectrum(weights, 2)
+    assert shares.sum() == pytest.approx(1)
+    assert shares.index.tolist() == [0, 1, 2]
+    assert shares[2] == pytest.approx(feature_spectrum(weights, 4)[2:].sum())
+
+
+def test_negative_order_is_refused():
+    with pytest.raises(ValueError, match="order must be 0 or larger, not -1"):
+        feature_spectrum(moebius_weights(smooth_kernel, 1), -1)
+
+
+def test_a_kernel_that_cannot_fit_is_refused_with_the_alternative():
+    empty = sparse.csr_array((10**8, 1))
+    with pytest.raises(MemoryError, match="A kernel of 100,000,000 x 100,000,000 needs .* feature_map"):
+        weighted_gram(empty, empty, np.ones(1))
