@@ -124,9 +124,9 @@ class Documents(Sequence[np.ndarray]):
         """
         type(self).of(self, vocabulary_size=vocabulary_size)
         counts = sparse.csr_array(
-            (np.ones(len(self.ids)), self.ids, self.offsets), shape=(len(self), vocabulary_size)
+            (np.ones(len(self.ids)), self.ids, self.offsets), shape=(len(self), vocabulary_size), copy=True
         )
-        counts.sum_duplicates()
+        counts.sum_duplicates()  # in place: hence the copy
         return counts
 
     def __len__(self) -> int:

@@ -19,6 +19,13 @@ def test_counts_sum_to_lengths():
     assert np.array_equal(documents.counts(6).sum(axis=1), documents.lengths)
 
 
+def test_counting_leaves_the_documents_as_they_were():
+    documents = Documents.of([[3, 1, 3], [2, 2]])
+    documents.counts(4)
+    assert documents.ids.tolist() == [3, 1, 3, 2, 2]
+    assert documents.offsets.tolist() == [0, 3, 5]
+
+
 def test_documents_pass_through_unchanged():
     documents = Documents.of([[1, 2]])
     assert Documents.of(documents) is documents

@@ -1,0 +1,81 @@
+# The book's commands; `make help` lists them. Everything is made from requirements.lock in $(VENV).
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3#   the Python (3.11 or later) from which .venv is made
+VENV ?= .venv#       with INSTALL=no: an environment of your own, such as $CONDA_PREFIX
+INSTALL ?= yes
+JOBS ?= 2#           chapters at a time, and test processes
+THREADS ?= 1#        threads of each of them
+NAME ?=#             a chapter, such as mlp
+FORCE ?=#            any value: execute also the chapters that are up to date
+UPGRADE ?=#          any value: let `make lock` move to newer versions
+
+# `#` comments above keep the blanks before them; strip takes those away.
+PYTHON := $(strip $(PYTHON))
+VENV := $(strip $(VENV))
+JOBS := $(strip $(JOBS))
+NAME := $(strip $(NAME))
+RUN := $(VENV)/bin/python
+export OMP_NUM_THREADS := $(strip $(THREADS))
+export MKL_NUM_THREADS := $(strip $(THREADS))
+export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
+export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
+export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
+
+.PHONY: help book test chapter reproducible fetch environment lint format lock package browser screenshots clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@echo "Options: NAME=chapter FORCE=1 JOBS=$(JOBS) THREADS=$(THREADS) PYTHON=$(PYTHON) VENV=$(VENV) INSTALL=no UPGRADE=1"
+
+book: environment fetch ## execute the chapters whose inputs changed, build the HTML, check it (FORCE=1: execute all)
+	@$(RUN) -m pipeline.execute --jobs $(JOBS) $(if $(strip $(FORCE)),--force)
+	@$(RUN) -m pipeline.build
+
+test: environment fetch ## unit tests, doctests, and nbval over the committed executed notebooks
+	@$(RUN) -m pytest --nbval --doctest-modules -n $(JOBS) --dist loadscope \
+	  --jaxtyping-packages=ntklib,beartype.beartype tests book ntklib
+
+chapter: environment fetch ## execute one chapter: make chapter NAME=mlp
+	@test -n "$(NAME)" || { echo "make chapter: which one? For example: make chapter NAME=mlp"; exit 2; }
+	@$(RUN) -m pipeline.execute --force $(NAME)
+
+reproducible: environment fetch ## execute NAME (or all) with one and two threads; the notebooks must be byte-identical
+	@$(RUN) -m pipeline.reproducible $(NAME)
+
+fetch: environment ## download the data and check it (once)
+	@$(RUN) -m ntklib fetch
+
+environment: ## make or renew .venv from requirements.lock (seconds when nothing changed)
+	@test "$(strip $(INSTALL))" = no || $(PYTHON) pipeline/environment.py $(VENV)
+
+lint: environment ## formatting, ruff over modules and chapters, types, freshness of the executed notebooks
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m pipeline.chapter_code
+	@$(RUN) -m mypy
+	@$(RUN) -m pipeline.freshness
+
+format: environment ## format modules, tests and the chapters' code cells
+	@$(RUN) -m ruff check --fix --exit-zero --quiet .
+	@$(RUN) -m ruff format .
+	@$(RUN) -m pipeline.chapter_code --fix
+
+lock: environment ## write requirements.lock from pyproject.toml (UPGRADE=1: newer versions)
+	@$(RUN) -m pipeline.lock $(if $(strip $(UPGRADE)),--upgrade)
+
+package: environment ## build the wheel of ntklib and try it on its own in a fresh environment
+	@$(RUN) -m pipeline.package
+
+browser: ## install Chromium from Debian's packages, where there is none
+	@command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends chromium; }
+
+screenshots: environment browser ## pictures of every page at two widths in _build/screenshots; fails on console errors
+	@test -f _build/html/index.html || { echo "make screenshots: run make book first"; exit 2; }
+	@$(RUN) -m pipeline.screenshots
+
+clean: ## remove what was built (not .venv, not the committed notebooks, not the data)
+	@rm -rf _build/html _build/next _build/screenshots dist build .mypy_cache .ruff_cache .pytest_cache

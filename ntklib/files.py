@@ -1,0 +1,40 @@
+"""Files that are either the old one or the new one, never half of one."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` to write, which takes its place once the block ends without error.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; folders above it are made.
+
+    Yields
+    ------
+    Path
+        Of the temporary file.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with replacing(folder / "numbers.txt") as temporary:
+    ...     _ = temporary.write_text("1 2 3")
+    >>> [file.name for file in folder.iterdir()]
+    ['numbers.txt']
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

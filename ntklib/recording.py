@@ -1,0 +1,94 @@
+"""What a training run is asked to learn, and the records that are taken of it."""
+
+import numpy as np
+import torch
+
+from ntklib.documents import Documents
+from ntklib.empirical import documents_for, empirical_ntk, evaluating, trained_parameters
+
+
+class Task:
+    """Documents and labels, checked against a network, with the loss and accuracy of scores on them."""
+
+    def __init__(
+        self, network: torch.nn.Module, documents: Documents, labels: np.ndarray, classes: int, name: str
+    ) -> None:
+        self.documents = documents_for(network, documents, name)
+        self.labels = labels
+        self.size = len(documents)
+        with torch.no_grad(), evaluating(network):
+            scores = network(self.documents[[0]])
+        self.single = scores.ndim == 1
+        if not self.single and scores.ndim != 2:
+            raise ValueError(
+                f"network must give (N,) or (N, C) scores, not {tuple(scores.shape)} for one document."
+            )
+        # A pair (documents, labels) may lack the last classes; a corpus says how many there are.
+        expected = 2 if self.single else scores.shape[1]
+        if classes > expected:
+            shape = "one score, the logit of class 1 of two classes" if self.single else f"{expected} scores"
+            raise ValueError(
+                f"{name} has {classes} classes, but network gives {shape}: make it with classes={classes}."
+            )
+        self.targets = torch.from_numpy(labels).to(scores.dtype if self.single else torch.int64)
+
+    def loss(self, scores: torch.Tensor, rows: np.ndarray | slice = slice(None)) -> torch.Tensor:
+        """Summed over documents: the sum, not the mean, is what gradient flow integrates."""
+        if self.single:
+            return torch.nn.functional.binary_cross_entropy_with_logits(
+                scores, self.targets[rows], reduction="sum"
+            )
+        return torch.nn.functional.cross_entropy(scores, self.targets[rows], reduction="sum")
+
+    def accuracy(self, scores: torch.Tensor) -> float:
+        predicted = scores > 0 if self.single else scores.argmax(dim=1)
+        return float((predicted.numpy() == self.labels).mean())
+
+
+class Recorder:
+    """Takes records of a network; holds the initial weights and kernel that drift is measured against."""
+
+    def __init__(
+        self, network: torch.nn.Module, task: Task, exam: Task | None, probes: Documents, sample: Documents
+    ) -> None:
+        self.network, self.task, self.exam, self.probes, self.sample = network, task, exam, probes, sample
+        self.initial = {name: p.clone() for name, p in trained_parameters(network).items()}
+        self.kernels = self._kernels()
+        with torch.no_grad(), evaluating(network):
+            self.initial_scores = network(task.documents).double().numpy()
+
+    def record(self) -> dict[str, torch.Tensor]:
+        with torch.no_grad(), evaluating(self.network):
+            scores = self.network(self.task.documents)
+            accuracies = [self.task.accuracy(scores)]
+            if self.exam is not None:
+                accuracies.append(self.exam.accuracy(self.network(self.exam.documents)))
+            probe_scores = self.network(self.probes).double()
+            loss = float(self.task.loss(scores))
+        if not np.isfinite(loss) or not probe_scores.isfinite().all():
+            raise FloatingPointError(f"the loss is {loss}")
+        drift = [*self._kernel_drift(), self._weight_drift()]
+        values = {"accuracy": accuracies, "loss": [loss], "drift": drift}
+        return {
+            "scores": probe_scores,
+            **{k: torch.tensor(v, dtype=torch.float64) for k, v in values.items()},
+        }
+
+    def _kernels(self) -> list[np.ndarray]:
+        if len(self.sample) == 0:
+            return []
+        outputs = 1 if self.task.single else len(self.network(self.sample[[0]])[0])
+        return [empirical_ntk(self.network, self.sample, output=output) for output in range(outputs)]
+
+    def _kernel_drift(self) -> list[float]:
+        if not self.kernels:
+            return []
+        change = np.subtract(self._kernels(), self.kernels)
+        return [float(np.linalg.norm(change) / np.linalg.norm(self.kernels))]
+
+    def _weight_drift(self) -> float:
+        now = trained_parameters(self.network)
+        change = sum(
+            float((now[name] - initial).double().square().sum()) for name, initial in self.initial.items()
+        )
+        return (change / sum(float(p.double().square().sum()) for p in self.initial.values())) ** 0.5

@@ -1,0 +1,242 @@
+"""Co-occurrence of tokens and labels, the token classes that it defines, and which tokens rise above noise."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from ntklib.documents import Documents
+from ntklib.statistics.validation import finite_array, labelled_documents, positive_integer
+
+TOKEN_CLASSES = ("positive", "negative", "neutral")
+
+
+def cooccurrence(corpus: Any, ngram: int = 1) -> pd.DataFrame:
+    """How often each token, or n-gram, occurs in the documents of each class.
+
+    ``f_u^c = Σ_{i: y_i = c} n_u(x_i)`` and, for two classes, ``rate_u = (f_u^1 − f_u^0) / (f_u^1 + f_u^0)``
+
+    Counts are of *occurrences*: a token that a document holds twice counts twice, as it does in the kernel.
+
+    Parameters
+    ----------
+    corpus : Corpus, or a pair (documents, labels)
+        N documents with labels ``0 … C − 1``. Class 1 of two is the positive one.
+    ngram : int
+        Length of the contiguous n-grams to count, 1 for tokens. N-grams do not cross documents.
+
+    Returns
+    -------
+    DataFrame
+        One row for each n-gram that occurs, ordered by its ids; indexed by the token, or by the tuple of tokens of an
+        n-gram (of ids, when the corpus has no vocabulary). One int64 column a class, under its name, then, for two
+        classes, ``rate`` from −1 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the corpus is malformed, ``ngram`` is not an integer of at least 1, or no document is that long.
+
+    Notes
+    -----
+    Linear in the tokens but for a sort. A rate says nothing about its own reliability: a token that occurs once has
+    rate ±1. Source: the rate is that of the paper's released code.
+
+    Examples
+    --------
+    >>> documents, labels = [[0, 1, 1], [1, 2]], [1, 0]
+    >>> cooccurrence((documents, labels))
+           0  1      rate
+    token
+    0      0  1  1.000000
+    1      1  2  0.333333
+    2      1  0 -1.000000
+    >>> cooccurrence((documents, labels), ngram=2).index.tolist()
+    [(0, 1), (1, 1), (1, 2)]
+    """
+    documents, labels, classes = labelled_documents(corpus)
+    size = positive_integer(ngram, "ngram")
+    units, counts = _class_counts(documents, labels, len(classes), size)
+    if "rate" in classes and len(classes) == 2:
+        raise ValueError(
+            "corpus.classes holds 'rate', the name of a column of the result: rename that class."
+        )
+    frame = pd.DataFrame(
+        counts, index=_index(units, getattr(corpus, "vocabulary", None)), columns=list(classes)
+    )
+    if len(classes) == 2:
+        frame["rate"] = (counts[:, 1] - counts[:, 0]) / counts.sum(axis=1)
+    return frame
+
+
+def _class_counts(
+    documents: Documents, labels: Int[np.ndarray, " documents"], classes: int, size: int
+) -> tuple[Int[np.ndarray, "units size"], Int[np.ndarray, "units classes"]]:
+    """The distinct n-grams, in the order of their ids, and how often each occurs in each class."""
+    if documents.lengths.max() < size:
+        raise ValueError(
+            f"ngram is {size}, but the longest document has {documents.lengths.max()} tokens: "
+            f"give at most {documents.lengths.max()}."
+        )
+    starts = np.flatnonzero(documents.rows[: len(documents.ids) - size + 1] == documents.rows[size - 1 :])
+    # An n-gram is numbered by the number of its first n − 1 tokens and its last token: no number exceeds T·V.
+    number = np.zeros(len(starts), dtype=np.int64)
+    vocabulary_size = int(documents.ids.max()) + 1
+    for offset in range(size):
+        number = number * vocabulary_size + documents.ids[starts + offset]
+        _, first, number = np.unique(number, return_index=True, return_inverse=True)
+    counts = np.bincount(
+        number * classes + labels[documents.rows[starts]], minlength=len(first) * classes
+    ).reshape(len(first), classes)
+    return documents.ids[starts[first][:, None] + np.arange(size)], counts.astype(np.int64)
+
+
+def _index(units: Int[np.ndarray, "units size"], vocabulary: Any) -> pd.Index:
+    rows = (
+        units.tolist() if vocabulary is None else [[vocabulary[i] for i in unit] for unit in units.tolist()]
+    )
+    if units.shape[1] == 1:
+        return pd.Index([row[0] for row in rows], name="token")
+    return pd.Index([tuple(row) for row in rows], name="n-gram", tupleize_cols=False)
+
+
+def token_classes(
+    corpus: Any,
+    *,
+    ngram: int = 1,
+    rate: float = 0.5,
+    minimum: float = 5,
+    neutral_rate: float = 0.1,
+    neutral_difference: float = 5,
+) -> pd.Series:
+    """Positive, negative and neutral tokens by the rule of the paper's released code.
+
+    | positive: ``rate_u > rate`` and ``f_u^1 > minimum``
+    | negative: ``rate_u < −rate`` and ``f_u^0 > minimum``
+    | neutral: ``|rate_u| < neutral_rate`` and ``|f_u^1 − f_u^0| < neutral_difference``
+
+    Parameters
+    ----------
+    corpus : Corpus, or a pair (documents, labels)
+        Two classes, of which class 1 is the positive one. The rule is meant for training documents alone.
+    ngram : int
+        Length of the n-grams to classify, 1 for tokens.
+    rate, neutral_rate : float
+        Bounds on the rate, ``0 ≤ neutral_rate ≤ rate ≤ 1``.
+    minimum, neutral_difference : float
+        Bounds on occurrences, 0 or larger.
+
+    Returns
+    -------
+    Series
+        The class (categorical: positive, negative, neutral) of every token that has one, indexed as
+        :func:`cooccurrence`. Tokens of no class are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the corpus is malformed or has not two classes, or a bound is out of its range.
+
+    Notes
+    -----
+    The selection is circular when the same documents then train the network: see :func:`shuffled_label_null` and
+    ``Corpus.halves``. Most neutral tokens are merely rare: see :func:`frequency_matched`. Source: released code.
+
+    Examples
+    --------
+    >>> documents = [[0] * 6 + [2], [1] * 6 + [2]]
+    >>> token_classes((documents, [1, 0])).to_dict()
+    {0: 'positive', 1: 'negative', 2: 'neutral'}
+    """
+    if not 0 <= neutral_rate <= rate <= 1:
+        raise ValueError(
+            f"neutral_rate and rate must satisfy 0 <= neutral_rate <= rate <= 1, "
+            f"not neutral_rate={neutral_rate!r}, rate={rate!r}."
+        )
+    for name, value in (("minimum", minimum), ("neutral_difference", neutral_difference)):
+        if not value >= 0:
+            raise ValueError(f"{name} must be a number of occurrences, 0 or larger, not {value!r}.")
+    counts = cooccurrence(corpus, ngram)
+    if counts.columns[-1] != "rate":
+        raise ValueError(
+            f"corpus has {counts.shape[1]} classes, but positive and negative tokens need two: keep two classes, "
+            "or compare the class counts of cooccurrence(corpus)."
+        )
+    negative, positive = counts.iloc[:, 0], counts.iloc[:, 1]
+    members = [
+        (counts["rate"] > rate) & (positive > minimum),
+        (counts["rate"] < -rate) & (negative > minimum),
+        (counts["rate"].abs() < neutral_rate) & ((positive - negative).abs() < neutral_difference),
+    ]
+    codes = np.select(members, range(len(TOKEN_CLASSES)), default=-1)
+    found = pd.Series(
+        pd.Categorical.from_codes(codes, list(TOKEN_CLASSES)), index=counts.index, name="token class"
+    )
+    return found[codes >= 0]
+
+
+class NoiseFloor(NamedTuple):
+    """Result of :func:`noise_floor`."""
+
+    threshold: float
+    """``‖ω‖₂ / √m``"""
+    velocity: pd.Series
+    """``ω_u`` of every token that occurs"""
+    above: pd.Series
+    """whether ``|ω_u|`` exceeds the threshold"""
+
+
+def noise_floor(corpus: Any, residuals: Any, width: int) -> NoiseFloor:
+    """Which tokens' co-occurrence velocity rises above the noise of a finite network's kernel.
+
+    ``ω_u = Σ_i r_i n_u(x_i)``; a token rises above the floor when ``|ω_u| > ‖ω‖₂ / √m``
+
+    A network of width ``m`` has off-diagonal kernel entries of order ``1/√m`` where the infinite one has none. They
+    carry every other token's velocity to token ``u``: together a random ``‖ω‖₂/√m`` in units of the diagonal.
+
+    Parameters
+    ----------
+    corpus : Corpus, Documents or sequence of N integer sequences
+        The training documents.
+    residuals : (N,) floats
+        ``r_i = y_i − p_i``, at initialisation about ``y_i − 1/2``. For more than two classes, one class's column.
+    width : int
+        Hidden width ``m`` of the network, 1 or larger.
+
+    Returns
+    -------
+    NoiseFloor
+        ``threshold``, and ``velocity`` and ``above`` by token.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If documents are malformed, residuals are not N finite numbers, or the width is not an integer of at least 1.
+
+    Notes
+    -----
+    An order of magnitude: the constant in front of ``1/√m``, about 1, depends on activation and variances, and a
+    threshold of one standard deviation lets noise through by chance. It holds while the kernel stays near its initial
+    value. Source: derivation.
+
+    Examples
+    --------
+    >>> floor = noise_floor([[0, 0, 1], [0, 2]], residuals=[0.5, 0.5], width=4)
+    >>> floor.velocity.tolist(), floor.above.tolist()
+    ([1.5, 0.5, 0.5], [True, False, False])
+    >>> round(floor.threshold, 3)
+    0.829
+    """
+    documents = Documents.of(corpus, name="corpus")
+    pull = finite_array(residuals, "residuals", (len(documents),))
+    hidden = positive_integer(width, "width")
+    units, token = np.unique(documents.ids, return_inverse=True)
+    velocity = np.bincount(token, weights=pull[documents.rows], minlength=len(units))
+    index = _index(units[:, None], getattr(corpus, "vocabulary", None))
+    threshold = float(np.linalg.norm(velocity) / np.sqrt(hidden))
+    return NoiseFloor(
+        threshold,
+        pd.Series(velocity, index=index, name="velocity"),
+        pd.Series(np.abs(velocity) > threshold, index=index, name="above the noise floor"),
+    )

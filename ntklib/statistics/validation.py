@@ -1,0 +1,70 @@
+"""Checks of the arguments that several statistics share."""
+
+import operator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ntklib.documents import Documents
+
+
+def labelled_documents(corpus: Any) -> tuple[Documents, Int[np.ndarray, " documents"], tuple[Any, ...]]:
+    """Documents, labels and class names of a Corpus, or of a pair (documents, labels)."""
+    if hasattr(corpus, "labels"):
+        documents, given = Documents.of(corpus, name="corpus"), corpus.labels
+    elif isinstance(corpus, tuple) and len(corpus) == 2:
+        documents, given = Documents.of(corpus[0], name="corpus"), corpus[1]
+    else:
+        raise TypeError(
+            f"corpus must be a Corpus or a pair (documents, labels), not {type(corpus).__name__}; "
+            "ntklib.load_corpus makes one."
+        )
+    labels = np.asarray(given)
+    if labels.shape != (len(documents),):
+        raise ValueError(
+            f"labels must be one for each of the {len(documents)} documents, not of shape {labels.shape}."
+        )
+    if labels.dtype.kind not in "iub":
+        raise ValueError(f"labels must be integers 0, 1, ... not {labels.dtype}.")
+    classes = tuple(getattr(corpus, "classes", range(max(2, int(labels.max()) + 1))))
+    if labels.min() < 0 or labels.max() >= len(classes):
+        wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
+        raise ValueError(f"labels must be 0 to {len(classes) - 1}, but one is {wrong}.")
+    return documents, labels.astype(np.int64), classes
+
+
+def finite_array(values: Any, name: str, shape: tuple[int | None, ...]) -> Float[np.ndarray, "..."]:
+    """``values`` as float64 of the given shape (None: any length), all finite."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, not {values!r:.60}.") from None
+    fits = array.ndim == len(shape) and all(
+        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if length is None else str(length) for length in shape)
+        raise ValueError(f"{name} must have shape ({wanted}), not {array.shape}.")
+    if not np.isfinite(array).all():
+        place = np.argwhere(~np.isfinite(array))[0].tolist()
+        raise ValueError(f"{name}{place} is {array[tuple(place)]}: every value must be finite.")
+    return array
+
+
+def positive_integer(value: Any, name: str, minimum: int = 1) -> int:
+    """``value`` as an int of at least ``minimum``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}.") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be {minimum} or larger, not {number}.")
+    return number
+
+
+def proportion(value: Any, name: str) -> float:
+    """``value`` as a float strictly between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+        raise ValueError(f"{name} must be between 0 and 1, such as 0.95, not {value!r}.")
+    return float(value)

@@ -1,0 +1,144 @@
+"""Sweeps: one function at many points, in parallel, in order, each result kept as soon as it is there."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from ntklib.result_files import function_fingerprint, load_result, point_key, save_result
+
+
+def sweep(
+    function: Callable[..., Any],
+    points: Sequence[Mapping[str, Any]],
+    *,
+    jobs: int = 1,
+    cache: str | Path | None = None,
+    progress: bool = True,
+    description: str = "sweep",
+) -> list[Any]:
+    """Evaluate ``function(**point)`` at each point.
+
+    Parameters
+    ----------
+    function : callable
+        Its result must depend on its arguments alone; seeds are arguments.
+    points : sequence of mappings
+        The keyword arguments of each call.
+    jobs : int
+        Processes; -1 for one a core. Each computes on one thread, so the results do not depend on it.
+    cache : path of a folder, optional
+        Keeps each result, found again by the content of the function, of what it refers to, of the point, and of
+        ntklib, numpy and torch. An interrupted sweep continues where it stopped.
+    progress : bool
+        Show a bar, on a terminal only.
+    description : str
+        What the bar is called.
+
+    Returns
+    -------
+    list
+        The results, in the points' order.
+
+    Raises
+    ------
+    TypeError
+        If ``function`` cannot be called, ``points`` are not mappings, or a result cannot be kept in ``cache``:
+        numbers, strings, lists, tuples, dicts, arrays, Series and DataFrames can.
+    ValueError
+        If there is no point, or ``jobs`` is 0.
+    Exception
+        Whatever ``function`` raises, with a note that names the point.
+
+    Examples
+    --------
+    >>> sweep(lambda base, power: base**power, [{"base": 2, "power": p} for p in range(4)])
+    [1, 2, 4, 8]
+    """
+    if not callable(function):
+        raise TypeError(f"function must be callable, not {function!r:.60}.")
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+        raise ValueError(f"jobs must be a number of processes, or -1 for one a core, not {jobs!r}.")
+    calls = _checked_points(points)
+    paths: list[Path | None] = [None] * len(calls)
+    if cache is not None:
+        folder, fingerprint = Path(cache), function_fingerprint(function)
+        paths = [folder / f"{point_key(fingerprint, call)}.npz" for call in calls]
+
+    # A point that stands twice is computed once: its file is its identity. Broken files are computed again.
+    results: dict[int, Any] = {}
+    pending: list[int] = []
+    claimed: set[Path] = set()
+    for i, path in enumerate(paths):
+        if path is None:
+            pending.append(i)
+        elif path not in claimed:
+            claimed.add(path)
+            found, value = load_result(path)
+            if found:
+                results[i] = value
+            else:
+                pending.append(i)
+    bar = tqdm(
+        total=len(calls), initial=len(calls) - len(pending), desc=description, disable=None if progress else True,
+        file=sys.stderr,
+    )  # fmt: skip
+    with bar:
+        for i, value in zip(pending, _run(function, calls, paths, pending, jobs), strict=True):
+            results[i] = value
+            bar.update()
+    first_of = {path: i for i, path in reversed(list(enumerate(paths))) if path is not None}
+    return [results[i if path is None else first_of[path]] for i, path in enumerate(paths)]
+
+
+def _run(
+    function: Callable[..., Any], calls: list[dict], paths: list[Path | None], pending: list[int], jobs: int
+) -> Iterator[Any]:
+    tasks = [(function, calls[i], paths[i]) for i in pending]
+    if jobs == 1 or len(tasks) < 2:
+        return (_evaluate(*task) for task in tasks)
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        return iter(Parallel(n_jobs=jobs, return_as="generator")(delayed(_evaluate)(*task) for task in tasks))
+
+
+def _evaluate(function: Callable[..., Any], call: dict[str, Any], path: Path | None) -> Any:
+    """One point, on one thread. Saved here, in the process that computed it, so that no interrupt loses it."""
+    try:
+        with _one_thread():
+            value = function(**call)
+        if path is not None:
+            save_result(path, value)
+    except Exception as error:
+        error.add_note(f"in sweep at point {call!r:.200}")
+        raise
+    return value
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # Sums differ in the last bit between numbers of threads, also of libraries that function imports later.
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _checked_points(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    if isinstance(points, str | bytes | Mapping) or not isinstance(points, Sequence):
+        raise TypeError(f"points must be a sequence of mappings such as [{{'seed': 0}}], not {points!r:.60}.")
+    if len(points) == 0:
+        raise ValueError("points is empty: give at least one, such as [{'seed': 0}].")
+    for i, point in enumerate(points):
+        if not isinstance(point, Mapping) or not all(isinstance(name, str) for name in point):
+            raise TypeError(f"points[{i}] must map names of arguments to values, not {point!r:.60}.")
+    return [dict(point) for point in points]

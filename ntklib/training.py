@@ -1,0 +1,359 @@
+"""Training of finite networks that records label scores, and how far the network leaves its kernel regime."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from numbers import Real
+from pathlib import Path
+from signal import SIGINT, default_int_handler, getsignal, signal
+from threading import current_thread, main_thread
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from tqdm.auto import tqdm
+
+from ntklib.checkpoints import load_checkpoint, run_fingerprint, save_checkpoint
+from ntklib.dynamics import _named_probes, _training_set
+from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
+from ntklib.recording import Recorder, Task
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+}
+DEFAULT_LEARNING_RATES = {"adagrad": 1e-3, "adam": 1e-3}
+"""The released code's Adagrad, and torch's own default for Adam. SGD has none: its bound is the kernel's."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """What :func:`train` recorded.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        Label score ``s`` of each probe: one row a record (its time under SGD, its epoch otherwise), one column a
+        probe; for networks with ``C`` scores, columns are (probe, class).
+    epochs : (R,) int64
+        When the records were taken; the first is 0, before training.
+    times : (R,) float64
+        ``η · epochs`` under SGD, comparable with :func:`~ntklib.dynamics.gradient_flow`; the epochs otherwise,
+        since adaptive optimisers are not gradient flow.
+    accuracy : DataFrame
+        Share of documents classified right: ``train``, and ``test`` when there is a test corpus.
+    loss : Series
+        Summed loss over the training documents.
+    drift : DataFrame
+        ``kernel``: ``‖Θ_t − Θ_0‖_F / ‖Θ_0‖_F`` on a few fixed documents; ``weights``: ``‖θ_t − θ_0‖ / ‖θ_0‖``.
+    initial_scores : (N,) or (N, C) float64
+        Scores of the training documents before training, for ``gradient_flow(..., initial_scores=...)``.
+    optimizer : str
+    learning_rate : float
+    """
+
+    scores: pd.DataFrame
+    epochs: Int[np.ndarray, " records"]
+    times: Float[np.ndarray, " records"]
+    accuracy: pd.DataFrame
+    loss: pd.Series
+    drift: pd.DataFrame
+    initial_scores: Float[np.ndarray, "documents *classes"]
+    optimizer: str
+    learning_rate: float
+
+    @property
+    def score_changes(self) -> pd.DataFrame:
+        """``s(x, t) − s(x, 0)`` of each probe: the theory predicts changes, the initial function being random."""
+        return self.scores - self.scores.iloc[0]
+
+
+def train(
+    network: torch.nn.Module,
+    corpus: Any,
+    *,
+    optimizer: str = "sgd",
+    learning_rate: float | None = None,
+    epochs: int,
+    batch_size: int | None = None,
+    probes: Mapping[Any, Sequence[int]] | Sequence[Sequence[int]] | None = None,
+    test: Any = None,
+    record: int | Sequence[int] | None = None,
+    drift_documents: int = 32,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+) -> TrainingRun:
+    """Train a network in place on the summed logistic loss and record its label scores.
+
+    ``L = −Σ_i log p(y_i | s(x_i))``, with the logistic function for one score and the softmax for ``C`` scores. The
+    loss is a sum, so a full-batch step of SGD advances the time of gradient flow by ``η``, and so does one epoch
+    of mini-batches (book, :ref:`gradient-flow`).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        ``network(docs)`` gives (N,) scores for two classes, or (N, C). Trained from the weights it has.
+    corpus : Corpus, or a pair (documents, labels)
+        The training documents with labels ``0 … C − 1``.
+    optimizer : {"sgd", "adagrad", "adam"}
+        With torch's defaults but for the learning rate.
+    learning_rate : float, optional
+        ``η``. Needed for SGD; 1e-3 for the adaptive ones (Adagrad: as in the released code).
+    epochs : int
+        Passes over the corpus.
+    batch_size : int, optional
+        Documents a step, reshuffled each epoch. All of them by default.
+    probes : mapping from name to token ids, or sequence of token-id sequences, optional
+        Whose label scores to record: the network's score of that token or n-gram alone. Every token by default.
+    test : Corpus, or a pair (documents, labels), optional
+        Documents to measure the accuracy on.
+    record : int or increasing sequence of int, optional
+        Record every so many epochs, or at these; 0 and the last are always included. About 20 records by default.
+    drift_documents : int
+        On how many training documents, drawn by ``seed``, to measure the kernel's drift; 0 leaves it out.
+    seed : int
+        Of the mini-batches' order, dropout and ``drift_documents``.
+    checkpoint : path, optional
+        Where to keep the state at each record and after Ctrl-C. The same call with a network in its initial state
+        then continues, and ends with the same bits as an uninterrupted one.
+    progress : bool
+        Show a bar, on a terminal only.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range, documents or labels do not fit the network, the checkpoint belongs to
+        another run, or the loss is not finite because the learning rate is too large.
+
+    Notes
+    -----
+    SGD approximates gradient flow while ``η`` is well below :func:`largest_stable_learning_rate`.
+
+    Examples
+    --------
+    >>> import ntklib
+    >>> network = ntklib.MLP(activation="tanh").network(width=64, vocabulary_size=3, seed=0)
+    >>> run = train(network, ([[0, 1], [2, 1]], [1, 0]), learning_rate=0.1, epochs=20, record=10)
+    >>> run.scores.shape, run.times.tolist()
+    ((3, 3), [0.0, 1.0, 2.0])
+    >>> changes = run.score_changes.iloc[-1]
+    >>> bool(changes[0] > 0 > changes[2])
+    True
+    """
+    trained_parameters(network)
+    task = Task(network, *_training_set(corpus), name="corpus")
+    exam = None if test is None else Task(network, *_training_set(test), name="test")
+    step_size = _checked_learning_rate(optimizer, learning_rate)
+    last = _checked_count(epochs, "epochs", 1)
+    size = task.size if batch_size is None else min(_checked_count(batch_size, "batch_size", 1), task.size)
+    _checked_count(seed, "seed", 0)
+    sample = min(_checked_count(drift_documents, "drift_documents", 0), task.size)
+    schedule = _checked_schedule(record, last)
+    named = _named_probes(probes, task.documents, corpus)
+    probe_documents = documents_for(network, list(named.values()), "probes")
+    kernel_documents = task.documents[np.sort(np.random.default_rng(seed).permutation(task.size)[:sample])]
+
+    recorder = Recorder(network, task, exam, probe_documents, kernel_documents)
+    stepper = OPTIMIZERS[optimizer](network.parameters(), lr=step_size)
+    path = None if checkpoint is None else Path(checkpoint)
+    settings = {
+        "optimizer": optimizer, "learning_rate": step_size, "epochs": last, "batch_size": size, "seed": int(seed),
+        "record": schedule.tolist(), "drift_documents": sample, "probes": probe_documents, "network": network,
+        "corpus": (task.documents, task.labels), "test": None if exam is None else (exam.documents, exam.labels),
+    }  # fmt: skip
+    fingerprint = {} if path is None else run_fingerprint(settings)
+    done, records = 0, {}
+    if path is not None and path.exists():
+        done, records = load_checkpoint(path, fingerprint, network, stepper)
+
+    def save() -> None:
+        if path is not None:
+            save_checkpoint(path, fingerprint, network, stepper, done, records)
+
+    bar = tqdm(total=last, initial=done, unit="epoch", desc=optimizer, disable=None if progress else True)
+    with bar, _deferred_interrupt() as interrupted:
+        if done == 0 and not records:
+            records[0] = recorder.record()
+        while done < last:
+            try:
+                _train_epoch(network, task, stepper, size, seed, done)
+                done += 1
+                if done in schedule:
+                    records[done] = recorder.record()
+                    save()
+            except FloatingPointError as error:
+                raise ValueError(_divergence(recorder, optimizer, step_size, done)) from error
+            bar.update()
+            if interrupted:
+                save()
+                raise KeyboardInterrupt(f"after epoch {done} of {last}")
+    times = step_size * schedule if optimizer == "sgd" else schedule.astype(np.float64)
+    index = pd.Index(times, name="time") if optimizer == "sgd" else pd.Index(schedule, name="epoch")
+    return _assembled(records, index, schedule, times, list(named), recorder, optimizer, step_size)
+
+
+def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float:
+    """Learning rate above which full-batch SGD on the summed loss diverges from the present weights.
+
+    ``2 / (h λ_max(Θ))`` with ``h`` the largest curvature of the loss in the scores: 1/4 for the logistic loss, 1/2
+    for softmax (book, :ref:`gradient-flow`).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        At initialisation.
+    corpus : Corpus, or a pair (documents, labels)
+        The training documents.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`train`.
+
+    Notes
+    -----
+    The curvature is largest where predictions are undecided, so the bound is safe at initialisation. A little above
+    it the loss may still fall, because saturated predictions bend less. Source: derivation.
+
+    Examples
+    --------
+    >>> import ntklib
+    >>> network = ntklib.MLP().network(width=64, vocabulary_size=3, seed=0)
+    >>> largest_stable_learning_rate(network, ([[0, 1], [2, 1]], [1, 0])) > 0.1
+    True
+    """
+    task = Task(network, *_training_set(corpus), name="corpus")
+    curvature = 0.25 if task.single else 0.5
+    return 2 / (curvature * largest_eigenvalue(network, task.documents))
+
+
+def _train_epoch(
+    network: torch.nn.Module, task: Task, stepper: torch.optim.Optimizer, size: int, seed: int, epoch: int
+) -> None:
+    # Each epoch has its own generator, so that a resumed run draws what an uninterrupted one would.
+    generator = np.random.default_rng([seed, epoch])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator.integers(2**62)))
+        order = None if size == task.size else generator.permutation(task.size)
+        for start in range(0, task.size, size):
+            rows = slice(None) if order is None else order[start : start + size]
+            stepper.zero_grad(set_to_none=True)
+            loss = task.loss(network(task.documents if order is None else task.documents[rows]), rows)
+            if not loss.isfinite():
+                raise FloatingPointError(f"the loss is {float(loss)}")
+            loss.backward()
+            stepper.step()
+
+
+def _divergence(recorder: Recorder, optimizer: str, learning_rate: float, epoch: int) -> str:
+    message = f"learning_rate {learning_rate:g} is too large: the loss or a score was not finite after {epoch} epochs."
+    if optimizer != "sgd":
+        return f"{message} Try a tenth of it."
+    with torch.no_grad():  # the bound holds at the initial weights, which the diverged network no longer has
+        for name, parameter in recorder.network.named_parameters():
+            if name in recorder.initial:
+                parameter.copy_(recorder.initial[name])
+    pair = (recorder.task.documents, recorder.task.labels)
+    bound = largest_stable_learning_rate(recorder.network, pair)
+    return (
+        f"{message} Full-batch SGD is stable below {bound:.3g} (ntklib.training.largest_stable_learning_rate); "
+        "network is back at its initial weights."
+    )
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[list[int]]:
+    """Collect Ctrl-C instead of stopping in the middle of an optimiser's step; a second one stops at once."""
+    received: list[int] = []
+    if current_thread() is not main_thread() or getsignal(SIGINT) is not default_int_handler:
+        yield received
+        return
+
+    def remember(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    signal(SIGINT, remember)
+    try:
+        yield received
+    finally:
+        signal(SIGINT, default_int_handler)
+
+
+def _assembled(
+    records: dict[int, dict[str, torch.Tensor]],
+    index: pd.Index,
+    schedule: np.ndarray,
+    times: np.ndarray,
+    probes: list,
+    recorder: Recorder,
+    optimizer: str,
+    learning_rate: float,
+) -> TrainingRun:
+    stacked = {key: np.stack([records[int(epoch)][key].numpy() for epoch in schedule]) for key in records[0]}
+    scores = stacked["scores"]
+    if scores.ndim == 2:
+        columns: pd.Index = pd.Index(probes, name="probe", tupleize_cols=False)
+    else:
+        columns = pd.MultiIndex.from_product([probes, range(scores.shape[2])], names=["probe", "class"])
+    sets = ["train"] if recorder.exam is None else ["train", "test"]
+    measures = ["kernel", "weights"] if recorder.kernels else ["weights"]
+    return TrainingRun(
+        scores=pd.DataFrame(scores.reshape(len(schedule), -1), index=index, columns=columns),
+        epochs=schedule,
+        times=times,
+        accuracy=pd.DataFrame(stacked["accuracy"], index=index, columns=sets),
+        loss=pd.Series(stacked["loss"][:, 0], index=index, name="loss"),
+        drift=pd.DataFrame(stacked["drift"], index=index, columns=measures),
+        initial_scores=recorder.initial_scores,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+    )
+
+
+def _checked_learning_rate(optimizer: str, learning_rate: float | None) -> float:
+    if optimizer not in OPTIMIZERS:
+        near = get_close_matches(str(optimizer).lower(), OPTIMIZERS, n=1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {optimizer!r}.{meant}")
+    if learning_rate is None:
+        if optimizer not in DEFAULT_LEARNING_RATES:
+            raise ValueError(
+                "learning_rate is needed for 'sgd': take a fraction of "
+                "ntklib.training.largest_stable_learning_rate(network, corpus)."
+            )
+        return DEFAULT_LEARNING_RATES[optimizer]
+    if not isinstance(learning_rate, Real) or not np.isfinite(learning_rate) or learning_rate <= 0:
+        raise ValueError(f"learning_rate must be a finite number above 0, not {learning_rate!r}.")
+    return float(learning_rate)
+
+
+def _checked_count(value: Any, name: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be an integer, {least} or larger, not {value!r}.")
+    return int(value)
+
+
+def _checked_schedule(record: int | Sequence[int] | None, last: int) -> Int[np.ndarray, " records"]:
+    if record is None:
+        return np.unique(np.linspace(0, last, 21).round().astype(np.int64))
+    if isinstance(record, int | np.integer):
+        return np.unique([*range(0, last, _checked_count(record, "record", 1)), last]).astype(np.int64)
+    wanted = np.asarray(record)
+    if wanted.ndim != 1 or wanted.dtype.kind not in "iu" or ((wanted < 0) | (wanted > last)).any():
+        raise ValueError(f"record must be a count of epochs, or epochs from 0 to {last}, not {record!r}.")
+    return np.unique([0, *wanted, last]).astype(np.int64)

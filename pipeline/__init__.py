@@ -1,0 +1,1 @@
+"""Build scripts of the book: environment, execution, freshness, site check, screenshots; run by `make`."""

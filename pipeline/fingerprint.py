@@ -1,0 +1,67 @@
+"""Which chapters must be executed again: checksums of their inputs, kept inside the executed notebooks.
+
+File times prove nothing in a fresh clone, so a notebook carries the checksum of everything it was made from
+(its source, ntklib, the lock file, the book's data files) and of its own cells (edited outputs are no result).
+"""
+
+import hashlib
+from pathlib import Path
+
+import nbformat
+
+from pipeline.chapters import KEY, Chapter, as_bytes
+
+
+def _digest(parts: list[tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, content in parts:
+        digest.update(f"{name}\n{len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def shared_inputs(root: Path) -> str:
+    """Return the checksum of what every chapter is made from; ntklib's source holds the data's checksum."""
+    files = [path for path in sorted((root / "ntklib").rglob("*.py")) if "__pycache__" not in path.parts]
+    files += sorted(path for path in (root / "book" / "_data").rglob("*") if path.is_file())
+    parts = [(path.relative_to(root).as_posix(), path.read_bytes()) for path in files]
+    lock = root / "requirements.lock"
+    if lock.exists():
+        versions = [line for line in lock.read_text().splitlines() if line and not line.startswith("#")]
+        parts.append((lock.name, "\n".join(versions).encode()))
+    return _digest(parts)
+
+
+def inputs(chapter: Chapter, shared: str, others: list[Chapter]) -> str:
+    """Return the checksum of a chapter's inputs, ``others`` among them where the chapter reads them."""
+    parts = [("shared", shared.encode()), ("source", chapter.source.read_bytes())]
+    if chapter.depends_on_all:
+        for other in others:
+            notebook = other.read_notebook()
+            if other.name != chapter.name and notebook is not None:
+                parts.append((other.name, cells(notebook).encode()))
+    return _digest(parts)
+
+
+def cells(notebook: nbformat.NotebookNode) -> str:
+    """Return the checksum of a notebook's cells, outputs included."""
+    bare = nbformat.v4.new_notebook(cells=notebook.cells)
+    return _digest([("cells", as_bytes(bare))])
+
+
+def stamp(notebook: nbformat.NotebookNode, inputs_checksum: str) -> None:
+    """Write both checksums into the notebook's metadata."""
+    notebook.metadata[KEY] = {
+        **notebook.metadata.get(KEY, {}),
+        "inputs": inputs_checksum,
+        "cells": cells(notebook),
+    }
+
+
+def is_current(chapter: Chapter, inputs_checksum: str) -> bool:
+    """Return whether the executed notebook was made from these inputs and not edited since."""
+    notebook = chapter.read_notebook()
+    if notebook is None:
+        return False
+    recorded = notebook.metadata.get(KEY, {})
+    return recorded.get("inputs") == inputs_checksum and recorded.get("cells") == cells(notebook)
