@@ -15,7 +15,7 @@ Records = dict[int, dict[str, torch.Tensor]]
 
 
 def run_fingerprint(settings: dict[str, Any]) -> dict[str, str]:
-    """A checksum of each setting that determines a run's result; arrays enter by content.
+    """Make a checksum of each setting that determines a run's result; arrays enter by content.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def save_checkpoint(
     epoch: int,
     records: Records,
 ) -> None:
-    """Write the state of a run after ``epoch`` epochs; ``path`` holds the old checkpoint or the new, never half.
+    """Write the state of a run after ``epoch`` epochs: ``path`` holds the old checkpoint or the new one.
 
     Raises
     ------
@@ -102,13 +102,13 @@ def load_checkpoint(
         weights, steps = state["network"], state["optimizer"]
     except Exception as error:
         raise ValueError(
-            f"checkpoint {str(path)!r} cannot be read ({type(error).__name__}): delete it to train from the start."
+            f"checkpoint {str(path)!r} cannot be read ({type(error).__name__}): delete it to start again."
         ) from error
     differing = [name for name in fingerprint if saved.get(name) != fingerprint[name]]
     if differing:
         raise ValueError(
-            f"checkpoint {str(path)!r} belongs to another run: it differs in {', '.join(differing)}. Use another path, "
-            "or delete it; a network must be passed in its initial state to continue."
+            f"checkpoint {str(path)!r} belongs to another run: it differs in {', '.join(differing)}. "
+            "Use another path, or delete it; a network must be passed in its initial state to continue."
         )
     network.load_state_dict(weights)
     optimizer.load_state_dict(steps)

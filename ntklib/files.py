@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` to write, which takes its place once the block ends without error.
+    """Give a temporary file to write, which takes the place of ``path`` once the block ends without error.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class Task:
         self.targets = torch.from_numpy(labels).to(scores.dtype if self.single else torch.int64)
 
     def loss(self, scores: torch.Tensor, rows: np.ndarray | slice = slice(None)) -> torch.Tensor:
-        """Summed over documents: the sum, not the mean, is what gradient flow integrates."""
+        """Sum the loss over documents: the sum, not the mean, is what gradient flow integrates."""
         if self.single:
             return torch.nn.functional.binary_cross_entropy_with_logits(
                 scores, self.targets[rows], reduction="sum"
@@ -41,6 +41,7 @@ class Task:
         return torch.nn.functional.cross_entropy(scores, self.targets[rows], reduction="sum")
 
     def accuracy(self, scores: torch.Tensor) -> float:
+        """Share of the documents that the scores put into their class."""
         predicted = scores > 0 if self.single else scores.argmax(dim=1)
         return float((predicted.numpy() == self.labels).mean())
 
@@ -58,6 +59,7 @@ class Recorder:
             self.initial_scores = network(task.documents).double().numpy()
 
     def record(self) -> dict[str, torch.Tensor]:
+        """Measure the network as it is now; a FloatingPointError if it left the floating-point numbers."""
         with torch.no_grad(), evaluating(self.network):
             scores = self.network(self.task.documents)
             accuracies = [self.task.accuracy(scores)]

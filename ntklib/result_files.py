@@ -5,8 +5,8 @@ import inspect
 import json
 import types
 import zipfile
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ntklib.files import replacing
 
 
 def function_fingerprint(function: Callable[..., Any]) -> str:
-    """Checksum of a function's source and of all that it refers to, and of the libraries that compute.
+    """Checksum of a function's code and of all that it refers to, and of the libraries that compute.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def function_fingerprint(function: Callable[..., Any]) -> str:
 
     Notes
     -----
-    Follows referenced functions and classes outside installed packages, closures and global values. Names looked up
-    at run time (``getattr``, files that are read) it cannot see.
+    Follows referenced functions and classes outside installed packages, closures and global values. Names
+    looked up at run time (``getattr``, files that are read) it cannot see.
 
     Examples
     --------
@@ -73,8 +73,8 @@ def save_result(path: Path, value: Any) -> None:
     Raises
     ------
     TypeError
-        If the value is, or holds, something other than numbers, strings, None, lists, tuples, dicts with string
-        keys, numeric arrays, Series and DataFrames.
+        If the value is, or holds, something other than numbers, strings, None, lists, tuples, dicts with
+        string keys, numeric arrays, Series and DataFrames.
 
     Examples
     --------
@@ -93,7 +93,8 @@ def save_result(path: Path, value: Any) -> None:
 def load_result(path: Path) -> tuple[bool, Any]:
     """Read a result: whether there is a whole one at ``path``, and it."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since numpy leaves a broken archive open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return True, _decoded(json.loads(str(file["structure"])), file)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return False, None
@@ -111,34 +112,48 @@ def _parts(function: Any, seen: set[int]) -> list[str]:
     if id(function) in seen:
         return []
     seen.add(id(function))
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    if hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial
+    function = inspect.unwrap(function)
+    if isinstance(function, partial):
         return [_content([function.args, function.keywords], "partial"), *_parts(function.func, seen)]
-    parts = [_source(function)]
-    if isinstance(function, types.FunctionType):
-        variables = inspect.getclosurevars(function)
-        referred = {**variables.globals, **variables.nonlocals}
-        defaults = [function.__defaults__, function.__kwdefaults__]
-        parts.append(_content(defaults, "defaults"))
-        for name in sorted(referred):
-            value = referred[name]
-            if isinstance(value, types.ModuleType):
-                parts.append(f"{name} is module {value.__name__}")
-            elif inspect.isroutine(value) or inspect.isclass(value):
-                parts += [name] if _is_installed(value) else [name, *_parts(value, seen)]
-            else:
-                parts += [name, _content(value, name)]
+    if not isinstance(function, types.FunctionType):
+        return [_source(function)]
+    parts = [_content([function.__defaults__, function.__kwdefaults__], "defaults")]
+    referred = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    variables = {name: cell.cell_contents for name, cell in referred.items()}
+    for code in _codes(function.__code__):
+        constants = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
+        parts += [
+            code.co_code.hex(),
+            *map(str, (code.co_names, code.co_varnames)),
+            _content(constants, "constants"),
+        ]
+        variables |= {
+            name: function.__globals__[name] for name in code.co_names if name in function.__globals__
+        }
+    for name, value in sorted(variables.items()):
+        if isinstance(value, types.ModuleType):
+            parts.append(f"{name} is module {value.__name__}")
+        elif callable(value):
+            parts += [name] if _is_installed(value) else [name, *_parts(value, seen)]
+        else:
+            parts += [name, _content(value, name)]
     return parts
 
 
-def _source(function: Any) -> str:
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Walk through a function's code and, as names are looked up in them too, the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _source(value: Any) -> str:
+    """Source of a class; the content of any other callable, such as an architecture."""
     try:
-        return inspect.getsource(function)
+        return inspect.getsource(value)
     except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', function)}"
-        return name if code is None else f"{name} {code.co_code.hex()} {code.co_consts!r}"
+        return _content(value, getattr(value, "__name__", type(value).__name__))
 
 
 def _is_installed(value: Any) -> bool:
@@ -157,8 +172,8 @@ def _content(value: Any, name: str) -> str:
         return str(joblib.hash(value))
     except Exception as error:
         raise TypeError(
-            f"{name!r}, a {type(value).__name__}, has no content to hash, so its result cannot be cached: pass a number, "
-            "string, array or documents instead, or leave cache out."
+            f"{name!r}, a {type(value).__name__}, has no content to hash, so it cannot be cached: pass "
+            "a number, string, array or documents instead, or leave cache out."
         ) from error
 
 
@@ -186,8 +201,8 @@ def _encoded(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind == "O":
         return ["objects", [_encoded(item, arrays) for item in value.tolist()]]
     raise TypeError(
-        f"a sweep's result holds a {type(value).__name__}, which cannot be cached: return numbers, strings, lists, "
-        "tuples, dicts with string keys, numeric arrays, Series or DataFrames, or leave cache out."
+        f"a sweep's result holds a {type(value).__name__}, which cannot be cached: return numbers, strings, "
+        "lists, tuples, dicts with string keys, numeric arrays, Series or DataFrames, or leave cache out."
     )
 
 
@@ -207,9 +222,9 @@ def _decoded(node: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if kind == "dict":
         return {key: _decoded(item, arrays) for key, item in content.items()}
     if kind == "objects":
-        items = np.empty(len(content), dtype=object)
-        items[:] = [_decoded(item, arrays) for item in content]
-        return items
+        objects = np.empty(len(content), dtype=object)
+        objects[:] = [_decoded(item, arrays) for item in content]
+        return objects
     if kind == "series":
         return pd.Series(
             _decoded(content[0], arrays),

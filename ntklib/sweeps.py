@@ -1,13 +1,12 @@
 """Sweeps: one function at many points, in parallel, in order, each result kept as soon as it is there."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from ntklib.result_files import function_fingerprint, load_result, point_key, save_result
@@ -15,7 +14,7 @@ from ntklib.result_files import function_fingerprint, load_result, point_key, sa
 
 def sweep(
     function: Callable[..., Any],
-    points: Sequence[Mapping[str, Any]],
+    points: Any,
     *,
     jobs: int = 1,
     cache: str | Path | None = None,
@@ -33,8 +32,8 @@ def sweep(
     jobs : int
         Processes; -1 for one a core. Each computes on one thread, so the results do not depend on it.
     cache : path of a folder, optional
-        Keeps each result, found again by the content of the function, of what it refers to, of the point, and of
-        ntklib, numpy and torch. An interrupted sweep continues where it stopped.
+        Keeps each result, found again by the content of the function, of what it refers to, of the point, and
+        of ntklib, numpy and torch. An interrupted sweep continues where it stopped.
     progress : bool
         Show a bar, on a terminal only.
     description : str
@@ -48,8 +47,8 @@ def sweep(
     Raises
     ------
     TypeError
-        If ``function`` cannot be called, ``points`` are not mappings, or a result cannot be kept in ``cache``:
-        numbers, strings, lists, tuples, dicts, arrays, Series and DataFrames can.
+        If ``function`` cannot be called, ``points`` are not mappings, or a result cannot be kept in
+        ``cache``: numbers, strings, lists, tuples, dicts, arrays, Series and DataFrames can.
     ValueError
         If there is no point, or ``jobs`` is 0.
     Exception
@@ -84,11 +83,8 @@ def sweep(
                 results[i] = value
             else:
                 pending.append(i)
-    bar = tqdm(
-        total=len(calls), initial=len(calls) - len(pending), desc=description, disable=None if progress else True,
-        file=sys.stderr,
-    )  # fmt: skip
-    with bar:
+    known, hidden = len(calls) - len(pending), None if progress else True
+    with tqdm(total=len(calls), initial=known, desc=description, disable=hidden) as bar:
         for i, value in zip(pending, _run(function, calls, paths, pending, jobs), strict=True):
             results[i] = value
             bar.update()
@@ -107,7 +103,7 @@ def _run(
 
 
 def _evaluate(function: Callable[..., Any], call: dict[str, Any], path: Path | None) -> Any:
-    """One point, on one thread. Saved here, in the process that computed it, so that no interrupt loses it."""
+    """One point, on one thread. Saved in the process that computed it, so that no interrupt loses it."""
     try:
         with _one_thread():
             value = function(**call)
@@ -133,7 +129,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _checked_points(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _checked_points(points: Any) -> list[dict[str, Any]]:
     if isinstance(points, str | bytes | Mapping) or not isinstance(points, Sequence):
         raise TypeError(f"points must be a sequence of mappings such as [{{'seed': 0}}], not {points!r:.60}.")
     if len(points) == 0:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
-from ntklib.checkpoints import load_checkpoint, run_fingerprint, save_checkpoint
+from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
 from ntklib.dynamics import _named_probes, _training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
 from ntklib.recording import Recorder, Task
@@ -37,19 +37,20 @@ class TrainingRun:
     Attributes
     ----------
     scores : DataFrame
-        Label score ``s`` of each probe: one row a record (its time under SGD, its epoch otherwise), one column a
-        probe; for networks with ``C`` scores, columns are (probe, class).
+        Label score ``s`` of each probe: one row a record (its time under SGD, its epoch otherwise), one
+        column a probe; for networks with ``C`` scores, columns are (probe, class).
     epochs : (R,) int64
         When the records were taken; the first is 0, before training.
     times : (R,) float64
-        ``η · epochs`` under SGD, comparable with :func:`~ntklib.dynamics.gradient_flow`; the epochs otherwise,
-        since adaptive optimisers are not gradient flow.
+        ``η · epochs`` under SGD, comparable with :func:`~ntklib.dynamics.gradient_flow`; the epochs
+        otherwise, since adaptive optimisers are not gradient flow.
     accuracy : DataFrame
         Share of documents classified right: ``train``, and ``test`` when there is a test corpus.
     loss : Series
         Summed loss over the training documents.
     drift : DataFrame
-        ``kernel``: ``‖Θ_t − Θ_0‖_F / ‖Θ_0‖_F`` on a few fixed documents; ``weights``: ``‖θ_t − θ_0‖ / ‖θ_0‖``.
+        ``kernel``: ``‖Θ_t − Θ_0‖_F / ‖Θ_0‖_F`` on a few fixed documents; ``weights``: ``‖θ_t − θ_0‖ /
+        ‖θ_0‖``.
     initial_scores : (N,) or (N, C) float64
         Scores of the training documents before training, for ``gradient_flow(..., initial_scores=...)``.
     optimizer : str
@@ -62,13 +63,13 @@ class TrainingRun:
     accuracy: pd.DataFrame
     loss: pd.Series
     drift: pd.DataFrame
-    initial_scores: Float[np.ndarray, "documents *classes"]
+    initial_scores: Float[np.ndarray, "documents ..."]
     optimizer: str
     learning_rate: float
 
     @property
     def score_changes(self) -> pd.DataFrame:
-        """``s(x, t) − s(x, 0)`` of each probe: the theory predicts changes, the initial function being random."""
+        """``s(x, t) − s(x, 0)`` of each probe: what the theory predicts; the initial scores are random."""
         return self.scores - self.scores.iloc[0]
 
 
@@ -90,9 +91,9 @@ def train(
 ) -> TrainingRun:
     """Train a network in place on the summed logistic loss and record its label scores.
 
-    ``L = −Σ_i log p(y_i | s(x_i))``, with the logistic function for one score and the softmax for ``C`` scores. The
-    loss is a sum, so a full-batch step of SGD advances the time of gradient flow by ``η``, and so does one epoch
-    of mini-batches (book, :ref:`gradient-flow`).
+    ``L = −Σ_i log p(y_i | s(x_i))``, with the logistic function for one score and the softmax for ``C``
+    scores. The loss is a sum, so a full-batch step of SGD advances the time of gradient flow by ``η``, and so
+    does one epoch of mini-batches (book, :ref:`gradient-flow`).
 
     Parameters
     ----------
@@ -109,18 +110,20 @@ def train(
     batch_size : int, optional
         Documents a step, reshuffled each epoch. All of them by default.
     probes : mapping from name to token ids, or sequence of token-id sequences, optional
-        Whose label scores to record: the network's score of that token or n-gram alone. Every token by default.
+        Whose label scores to record: the network's score of that token or n-gram alone. Every token by
+        default.
     test : Corpus, or a pair (documents, labels), optional
         Documents to measure the accuracy on.
     record : int or increasing sequence of int, optional
-        Record every so many epochs, or at these; 0 and the last are always included. About 20 records by default.
+        Record every so many epochs, or at these; 0 and the last are always included. About 20 records by
+        default.
     drift_documents : int
         On how many training documents, drawn by ``seed``, to measure the kernel's drift; 0 leaves it out.
     seed : int
         Of the mini-batches' order, dropout and ``drift_documents``.
     checkpoint : path, optional
-        Where to keep the state at each record and after Ctrl-C. The same call with a network in its initial state
-        then continues, and ends with the same bits as an uninterrupted one.
+        Where to keep the state at each record and after Ctrl-C. The same call with a network in its initial
+        state then continues, and ends with the same bits as an uninterrupted one.
     progress : bool
         Show a bar, on a terminal only.
 
@@ -131,8 +134,8 @@ def train(
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of its range, documents or labels do not fit the network, the checkpoint belongs to
-        another run, or the loss is not finite because the learning rate is too large.
+        If an argument is out of its range, documents or labels do not fit the network, the checkpoint belongs
+        to another run, or the loss is not finite because the learning rate is too large.
 
     Notes
     -----
@@ -166,12 +169,20 @@ def train(
     stepper = OPTIMIZERS[optimizer](network.parameters(), lr=step_size)
     path = None if checkpoint is None else Path(checkpoint)
     settings = {
-        "optimizer": optimizer, "learning_rate": step_size, "epochs": last, "batch_size": size, "seed": int(seed),
-        "record": schedule.tolist(), "drift_documents": sample, "probes": probe_documents, "network": network,
-        "corpus": (task.documents, task.labels), "test": None if exam is None else (exam.documents, exam.labels),
-    }  # fmt: skip
+        "optimizer": optimizer,
+        "learning_rate": step_size,
+        "epochs": last,
+        "batch_size": size,
+        "seed": int(seed),
+        "record": schedule.tolist(),
+        "drift_documents": sample,
+        "probes": probe_documents,
+        "network": network,
+        "corpus": (task.documents, task.labels),
+        "test": None if exam is None else (exam.documents, exam.labels),
+    }
     fingerprint = {} if path is None else run_fingerprint(settings)
-    done, records = 0, {}
+    done, records = 0, Records()
     if path is not None and path.exists():
         done, records = load_checkpoint(path, fingerprint, network, stepper)
 
@@ -204,8 +215,8 @@ def train(
 def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float:
     """Learning rate above which full-batch SGD on the summed loss diverges from the present weights.
 
-    ``2 / (h λ_max(Θ))`` with ``h`` the largest curvature of the loss in the scores: 1/4 for the logistic loss, 1/2
-    for softmax (book, :ref:`gradient-flow`).
+    ``2 / (h λ_max(Θ))`` with ``h`` the largest curvature of the loss in the scores: 1/4 for the logistic
+    loss, 1/2 for softmax (book, :ref:`gradient-flow`).
 
     Parameters
     ----------
@@ -225,8 +236,8 @@ def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float
 
     Notes
     -----
-    The curvature is largest where predictions are undecided, so the bound is safe at initialisation. A little above
-    it the loss may still fall, because saturated predictions bend less. Source: derivation.
+    The curvature is largest where predictions are undecided, so the bound is safe at initialisation. A little
+    above it the loss may still fall, because saturated predictions bend less. Source: derivation.
 
     Examples
     --------
@@ -253,13 +264,13 @@ def _train_epoch(
             stepper.zero_grad(set_to_none=True)
             loss = task.loss(network(task.documents if order is None else task.documents[rows]), rows)
             if not loss.isfinite():
-                raise FloatingPointError(f"the loss is {float(loss)}")
+                raise FloatingPointError(f"the loss is {loss.item()}")
             loss.backward()
             stepper.step()
 
 
 def _divergence(recorder: Recorder, optimizer: str, learning_rate: float, epoch: int) -> str:
-    message = f"learning_rate {learning_rate:g} is too large: the loss or a score was not finite after {epoch} epochs."
+    message = f"learning_rate {learning_rate:g} is too large: loss or scores not finite after epoch {epoch}."
     if optimizer != "sgd":
         return f"{message} Try a tenth of it."
     with torch.no_grad():  # the bound holds at the initial weights, which the diverged network no longer has
@@ -269,8 +280,8 @@ def _divergence(recorder: Recorder, optimizer: str, learning_rate: float, epoch:
     pair = (recorder.task.documents, recorder.task.labels)
     bound = largest_stable_learning_rate(recorder.network, pair)
     return (
-        f"{message} Full-batch SGD is stable below {bound:.3g} (ntklib.training.largest_stable_learning_rate); "
-        "network is back at its initial weights."
+        f"{message} Full-batch SGD is stable below {bound:.3g} "
+        "(ntklib.training.largest_stable_learning_rate); network is back at its initial weights."
     )
 
 
@@ -325,7 +336,7 @@ def _assembled(
     )
 
 
-def _checked_learning_rate(optimizer: str, learning_rate: float | None) -> float:
+def _checked_learning_rate(optimizer: str, learning_rate: Any) -> float:
     if optimizer not in OPTIMIZERS:
         near = get_close_matches(str(optimizer).lower(), OPTIMIZERS, n=1)
         meant = f" Did you mean {near[0]!r}?" if near else ""
@@ -337,7 +348,7 @@ def _checked_learning_rate(optimizer: str, learning_rate: float | None) -> float
                 "ntklib.training.largest_stable_learning_rate(network, corpus)."
             )
         return DEFAULT_LEARNING_RATES[optimizer]
-    if not isinstance(learning_rate, Real) or not np.isfinite(learning_rate) or learning_rate <= 0:
+    if not isinstance(learning_rate, Real) or not np.isfinite(float(learning_rate)) or learning_rate <= 0:
         raise ValueError(f"learning_rate must be a finite number above 0, not {learning_rate!r}.")
     return float(learning_rate)
 

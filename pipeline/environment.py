@@ -34,7 +34,7 @@ def install(python: str) -> None:
         locked_pip = next(line.strip() for line in file if line.startswith("pip=="))
     subprocess.check_call([*pip, locked_pip])
     subprocess.check_call([*pip, "--resume-retries", "5", "--requirement", lock])
-    # The build backend is in the lock file, so nothing is fetched for this; it warns of every editable installation.
+    # The build backend is in the lock file, so nothing is fetched; it warns of every editable installation.
     quiet = dict(os.environ, PYTHONWARNINGS="ignore")
     subprocess.check_call([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], env=quiet)
 
@@ -73,7 +73,7 @@ def main(folder: str) -> None:
         except subprocess.CalledProcessError as error:
             sys.exit(
                 f"make: the installation stopped with exit code {error.returncode}; the message is above. "
-                "The same command goes on from there. Without a network, set PIP_FIND_LINKS to a folder of wheels."
+                "The same command goes on from there. Without a network, PIP_FIND_LINKS names a folder of wheels."
             )
         with open(stamp + ".new", "w") as file:
             file.write(wanted)

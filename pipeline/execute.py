@@ -88,30 +88,20 @@ class Runner:
         return time.monotonic() - started
 
     def _execute(self, chapter: Chapter, output: Path, errors: Path) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "pipeline.worker",
-            str(chapter.source),
-            str(output),
-            str(chapter.source.parent),
-        ]
+        paths = [str(path) for path in (chapter.source, output, chapter.source.parent)]
+        command = [sys.executable, "-m", "pipeline.worker", *paths]
         failure = None
-        with errors.open("w") as stderr:
-            child = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+        with (
+            errors.open("w") as stderr,
+            subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stderr=stderr, text=True, **pipes
+            ) as child,
+        ):
             self.children.add(child)
             if self.stopping:
                 child.terminate()
-            assert child.stdout is not None
-            for line in child.stdout:
+            for line in child.stdout or ():
                 event = json.loads(line)
                 if "error" in event:
                     failure = event

@@ -1,7 +1,7 @@
 """Which chapters must be executed again: checksums of their inputs, kept inside the executed notebooks.
 
 File times prove nothing in a fresh clone, so a notebook carries the checksum of everything it was made from
-(its source, ntklib, the lock file, the book's data files) and of its own cells (edited outputs are no result).
+(its source, ntklib, the lock file, the book's data files) and of its own cells: edited outputs are none.
 """
 
 import hashlib

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +85,24 @@ def execute(source: Path, output: Path, folder: Path) -> int:
     return 0
 
 
+def end_with_parent() -> None:
+    """End this process, and with it the kernel, when its parent was killed and can't say so."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main() -> int:
     """Read the three paths from the command line."""
     source, output, folder = (Path(argument).resolve() for argument in sys.argv[1:4])
     # An ordinary exception, so that papermill's clean-up shuts the kernel down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_with_parent()
     with tempfile.TemporaryDirectory(prefix="ntklib-kernel-") as temporary:
         isolate(Path(temporary))
         return execute(source, output, folder)

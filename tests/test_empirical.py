@@ -23,13 +23,17 @@ def mlp(activation="gelu", width=16, **options):
 
 
 class PooledPerceptron(torch.nn.Module):
-    """Sums embeddings before the hidden layer, has a bias, and reads out through its hidden weights a second time."""
+    """Sums embeddings before the hidden layer, has a bias, and reads out through its hidden weights again."""
 
     def __init__(self, width=6):
         super().__init__()
         generator = torch.Generator().manual_seed(0)
         self.width = width
-        for name, shape in {"embedding": (VOCABULARY, width), "hidden": (width, width), "bias": (width,)}.items():
+        for name, shape in {
+            "embedding": (VOCABULARY, width),
+            "hidden": (width, width),
+            "bias": (width,),
+        }.items():
             values = torch.randn(*shape, generator=generator, dtype=torch.float64)
             self.register_parameter(name, torch.nn.Parameter(values))
 
@@ -49,18 +53,19 @@ class PooledPerceptron(torch.nn.Module):
         summed, preactivations, _ = (layer.detach() for layer in self.layers(counts))
         activated = torch.tanh(preactivations)
         signals = self.hidden.detach().sum(dim=0) * (1 - activated**2)
+        reaching = (signals @ self.hidden).detach().numpy()
         each = sparse.eye_array(len(docs), format="csr")
         inputs = np.concatenate([summed.numpy(), activated.numpy()])
         outgoing = np.concatenate([signals.numpy(), np.ones_like(signals.numpy())])
         return [
-            ParameterTangents("embedding", (sparse.csr_array(counts.numpy()), (signals @ self.hidden).detach().numpy()), each),
+            ParameterTangents("embedding", (sparse.csr_array(counts.numpy()), reaching), each),
             ParameterTangents("hidden", (inputs, outgoing), sparse.hstack([each, each], format="csr")),
             ParameterTangents("bias", (signals.numpy(),), each),
-        ]  # fmt: skip
+        ]
 
 
 class Attentive(torch.nn.Module):
-    """A module with no tangents, made of torch's own layers, with dropout and one score of each of two classes."""
+    """A module with no tangents, of torch's own layers, with dropout and one score of each of two classes."""
 
     def __init__(self):
         super().__init__()
@@ -147,7 +152,9 @@ def test_jacobian_kernel_does_not_depend_on_the_memory_that_it_may_use(memory_li
     network, first, second = mlp(), documents(0, 7), documents(1, 4)
     for other in (None, second):
         limited = empirical_ntk(network, first, other, method="jacobian", memory_limit=memory_limit)
-        np.testing.assert_allclose(limited, empirical_ntk(network, first, other, method="structured"), rtol=1e-10)
+        np.testing.assert_allclose(
+            limited, empirical_ntk(network, first, other, method="structured"), rtol=1e-10
+        )
 
 
 def test_frozen_parameters_are_left_out_on_both_routes():
@@ -163,7 +170,9 @@ def test_dropout_does_not_act_and_every_submodule_keeps_its_mode():
     network, docs = Attentive(), documents(0, 4)
     network.attention.eval()
     before = [module.training for module in network.modules()]
-    np.testing.assert_array_equal(empirical_ntk(network, docs, output=1), empirical_ntk(network, docs, output=1))
+    np.testing.assert_array_equal(
+        empirical_ntk(network, docs, output=1), empirical_ntk(network, docs, output=1)
+    )
     assert [module.training for module in network.modules()] == before
 
 
@@ -197,7 +206,9 @@ def test_largest_eigenvalue_is_that_of_the_matrix(count):
 def test_largest_eigenvalue_of_several_outputs_is_that_of_the_full_jacobian():
     network, docs = mlp(classes=2), documents(0, 5)
     parameters = {name: p.detach() for name, p in network.named_parameters()}
-    jacobian = torch.func.jacrev(lambda values: torch.func.functional_call(network, values, (docs,)))(parameters)
+    jacobian = torch.func.jacrev(lambda values: torch.func.functional_call(network, values, (docs,)))(
+        parameters
+    )
     rows = torch.cat([part.reshape(10, -1) for part in jacobian.values()], dim=1).numpy()
     exact = np.linalg.eigvalsh(rows @ rows.T).max()
     assert largest_eigenvalue(network, docs) == pytest.approx(exact, rel=1e-4)
@@ -225,7 +236,7 @@ class Scalar(PooledPerceptron):
         (mlp(classes=3), {"output": -1}, "output must be .* 0 to 2, not -1"),
         (mlp(classes=3), {"output": True}, "output must be .* not True"),
         (Incomplete(), {}, r"missing: \['bias'\]"),
-        (Scalar(), {}, r"\(N,\) or \(N, C\) scores, but it maps one to \(\)"),
+        (Scalar(), {}, r"\(N,\) or \(N, C\) scores, but it maps 1 to \(\)"),
         (torch.nn.Identity(), {}, "no parameter with requires_grad=True"),
     ],
 )
@@ -245,5 +256,5 @@ def test_weights_that_are_not_finite_are_refused_by_name():
 def test_a_jacobian_that_cannot_fit_is_refused_with_size_and_remedy(monkeypatch):
     network = mlp()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10_000))
-    with pytest.raises(MemoryError, match="gradients of 1 \\+ 1 documents.*lower memory_limit"):
+    with pytest.raises(MemoryError, match=r"gradients of 1 \+ 1 documents.*lower memory_limit"):
         empirical_ntk(network, documents(0, 3), method="jacobian", memory_limit=1)

@@ -9,7 +9,9 @@ DOCUMENTS, SITES = 5, 9
 
 
 def one_hot(tokens, size=4):
-    return sparse.csr_array((np.ones(len(tokens)), (np.arange(len(tokens)), tokens)), shape=(len(tokens), size))
+    return sparse.csr_array(
+        (np.ones(len(tokens)), (np.arange(len(tokens)), tokens)), shape=(len(tokens), size)
+    )
 
 
 def tangents(seed, kinds, documents=DOCUMENTS, sites=SITES, dtype=np.float64):
@@ -47,7 +49,9 @@ KINDS = [
 @pytest.mark.parametrize("kinds", KINDS)
 @pytest.mark.parametrize("block_bytes", [1, 300, 2**24])
 @pytest.mark.parametrize("gathered_cost", [1, 10**9])
-def test_gram_equals_the_product_of_explicit_gradients_on_every_route(kinds, block_bytes, gathered_cost, monkeypatch):
+def test_gram_equals_the_product_of_explicit_gradients_on_every_route(
+    kinds, block_bytes, gathered_cost, monkeypatch
+):
     monkeypatch.setattr(gram, "BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(gram, "GATHERED_COST", gathered_cost)
     first, second = tangents(0, kinds), tangents(1, kinds, documents=3, sites=7)
@@ -95,5 +99,5 @@ def test_factors_with_another_number_of_sites_are_refused():
 
 def test_tangents_of_different_parameters_are_refused():
     other = tangents(0, ("wide",))
-    with pytest.raises(ValueError, match="same parameter as first, 'weight', not 'bias'"):
+    with pytest.raises(ValueError, match="first's parameter, 'weight', not 'bias'"):
         tangent_gram(other, ParameterTangents("bias", other.factors, other.pooling))

@@ -8,7 +8,6 @@ Corpus('planted:polarity': 1,000 documents, 12,000 tokens, vocabulary 1,100, 2 c
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any
 
 from ntklib.corpora.assembly import assemble
 from ntklib.corpora.bundled import BUNDLED, read_bundled
@@ -136,6 +135,7 @@ planted:bigrams, planted:negation, planted:xor-bigrams, planted:frequency-matche
 
 
 def _unknown(name: str) -> ValueError:
-    near: list[Any] = get_close_matches(name, CORPORA, n=1, cutoff=0.5)
+    begun = [known for known in CORPORA if name and known.startswith(name)]
+    near = begun or get_close_matches(name, CORPORA, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return ValueError(f"there is no corpus {name!r}{hint} Known: {', '.join(CORPORA)}.")

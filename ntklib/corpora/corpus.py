@@ -171,9 +171,14 @@ class Corpus:
             raise TypeError(
                 f"corpus[{index}] is one document: use corpus.tokens[{index}], or corpus[[{index}]]."
             )
-        return self._select(
-            index, f"{len(np.arange(len(self))[index]):,} of {len(self):,} documents selected"
-        )
+        try:
+            rows = np.arange(len(self))[index]
+        except IndexError as error:
+            raise ValueError(
+                f"corpus[…] can't select this ({error}): give a slice, a boolean mask or positions of its "
+                f"{len(self)} documents."
+            ) from error
+        return self._select(rows, f"{len(rows):,} of {len(self):,} documents selected")
 
     def _select(self, index: Any, step: str) -> "Corpus":
         rows = np.arange(len(self))[index]

@@ -23,10 +23,12 @@ def _pattern() -> re.Pattern[str]:
     marks += "\U000e0100-\U000e01ef"
     # Plain letters come first in each choice: a class of many ranges is slow, and most text never needs it.
     letter = rf"(?:[a-z0-9]|[^\W_{_UNSPACED}])"
-    word = rf"{letter}(?:[a-z0-9]+|[^\W_{_UNSPACED}]|[{marks}\u200c\u200d]+)*"
+    word = rf"{letter}(?:[a-z0-9]++|[^\W_{_UNSPACED}]|[{marks}\u200c\u200d]+)*"
     return re.compile(
         rf"""
-        (\d+(?:[.,:]\d+)*(?!{letter})                       # number, as in "1,000.5"
+        \s*(
+        [a-z]++(?![^\s.,!?;:)-])                           # most words, found at once
+        | \d+(?:[.,:]\d+)*(?!{letter})                     # number, as in "1,000.5"
         | {word}(?:'{word})*                               # word, as in "o'brien" or "don't"
         | (?<=\w)'(?:s|re|ve|ll|d|m)(?!{letter})           # clitic of a number, as in "the 70's"
         | <unk>                                            # the unknown token of WikiText and PTB
@@ -34,7 +36,8 @@ def _pattern() -> re.Pattern[str]:
         | [{_UNSPACED}][{marks}]*                          # one sign of Han, Hiragana or Katakana
         | [\U0001f1e6-\U0001f1ff]{{2}}                      # flag
         | (?:[^\w\s]|_)(?:[{marks}\U0001f3fb-\U0001f3ff]|\u200d\S)+  # emoji with its modifiers
-        | ([^\w\s]|_)\2*)                                  # punctuation mark or symbol, repeated ones as one
+        | ([^\w\s]|_)\2*                                   # punctuation mark or symbol, repeated ones as one
+        )
         """,
         re.VERBOSE,
     )
@@ -89,7 +92,7 @@ def tokenize(text: str) -> list[str]:
     else:
         normal = unicodedata.normalize("NFC", text).translate(_TYPOGRAPHY).lower()
     tokens: list[str] = []
-    for token, _ in _pattern().findall(normal):
+    for token, _ in _pattern().findall(normal.rstrip()):
         if "'" in token or token == "cannot":
             tokens += _cut(token)
         else:
@@ -100,7 +103,9 @@ def tokenize(text: str) -> list[str]:
 def _cut(word: str) -> list[str]:
     """Cut the clitics off the end of a word, and ``cannot`` in two."""
     clitics: list[str] = []
-    while clitic := next((end for end in _CLITICS if word.endswith(end) and word != end), None):
-        clitics.insert(0, clitic)
-        word = word[: -len(clitic)]
-    return [*(("can", "not") if word == "cannot" else (word,)), *clitics]
+    stop = len(word)
+    while clitic := next((end for end in _CLITICS if stop > len(end) and word.endswith(end, 0, stop)), None):
+        clitics.append(clitic)
+        stop -= len(clitic)
+    stem = word[:stop]
+    return [*(("can", "not") if stem == "cannot" else (stem,)), *reversed(clitics)]

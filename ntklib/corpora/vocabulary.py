@@ -34,11 +34,11 @@ class Vocabulary(Sequence[str]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", tuple(self.tokens))
-        object.__setattr__(self, "_ids", {token: i for i, token in enumerate(self.tokens)})
+        object.__setattr__(self, "_ids", {})
         for i, token in enumerate(self.tokens):
             if not isinstance(token, str):
                 raise TypeError(f"tokens[{i}] must be a string, not {type(token).__name__} ({token!r:.40}).")
-            if self._ids[token] != i:
+            if self._ids.setdefault(token, i) != i:
                 raise ValueError(
                     f"tokens[{i}] is {token!r} again: each token may occur once in a vocabulary."
                 )

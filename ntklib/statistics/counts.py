@@ -1,4 +1,4 @@
-"""Co-occurrence of tokens and labels, the token classes that it defines, and which tokens rise above noise."""
+"""Co-occurrence of tokens and labels, the token classes it defines, and which tokens rise above noise."""
 
 from typing import Any, NamedTuple
 
@@ -29,9 +29,9 @@ def cooccurrence(corpus: Any, ngram: int = 1) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each n-gram that occurs, ordered by its ids; indexed by the token, or by the tuple of tokens of an
-        n-gram (of ids, when the corpus has no vocabulary). One int64 column a class, under its name, then, for two
-        classes, ``rate`` from −1 to 1.
+        One row for each n-gram that occurs, ordered by its ids; indexed by the token, or by the tuple of
+        tokens of an n-gram (of ids, when the corpus has no vocabulary). One int64 column a class, under its
+        name, then, for two classes, ``rate`` from −1 to 1.
 
     Raises
     ------
@@ -40,18 +40,14 @@ def cooccurrence(corpus: Any, ngram: int = 1) -> pd.DataFrame:
 
     Notes
     -----
-    Linear in the tokens but for a sort. A rate says nothing about its own reliability: a token that occurs once has
-    rate ±1. Source: the rate is that of the paper's released code.
+    Linear in the tokens but for a sort. A rate says nothing about its own reliability: a token that occurs
+    once has rate ±1. Source: the rate is that of the paper's released code.
 
     Examples
     --------
     >>> documents, labels = [[0, 1, 1], [1, 2]], [1, 0]
-    >>> cooccurrence((documents, labels))
-           0  1      rate
-    token
-    0      0  1  1.000000
-    1      1  2  0.333333
-    2      1  0 -1.000000
+    >>> cooccurrence((documents, labels)).loc[1].round(3).to_dict()
+    {0: 1.0, 1: 2.0, 'rate': 0.333}
     >>> cooccurrence((documents, labels), ngram=2).index.tolist()
     [(0, 1), (1, 1), (1, 2)]
     """
@@ -73,7 +69,7 @@ def cooccurrence(corpus: Any, ngram: int = 1) -> pd.DataFrame:
 def _class_counts(
     documents: Documents, labels: Int[np.ndarray, " documents"], classes: int, size: int
 ) -> tuple[Int[np.ndarray, "units size"], Int[np.ndarray, "units classes"]]:
-    """The distinct n-grams, in the order of their ids, and how often each occurs in each class."""
+    """Return the distinct n-grams, in the order of their ids, and how often each occurs in each class."""
     if documents.lengths.max() < size:
         raise ValueError(
             f"ngram is {size}, but the longest document has {documents.lengths.max()} tokens: "
@@ -140,8 +136,9 @@ def token_classes(
 
     Notes
     -----
-    The selection is circular when the same documents then train the network: see :func:`shuffled_label_null` and
-    ``Corpus.halves``. Most neutral tokens are merely rare: see :func:`frequency_matched`. Source: released code.
+    The selection is circular when the same documents then train the network: see :func:`shuffled_label_null`
+    and ``Corpus.halves``. Most neutral tokens are merely rare: see :func:`frequency_matched`. Source:
+    released code.
 
     Examples
     --------
@@ -160,7 +157,7 @@ def token_classes(
     counts = cooccurrence(corpus, ngram)
     if counts.columns[-1] != "rate":
         raise ValueError(
-            f"corpus has {counts.shape[1]} classes, but positive and negative tokens need two: keep two classes, "
+            f"corpus has {counts.shape[1]} classes, but positive and negative tokens need two: keep two, "
             "or compare the class counts of cooccurrence(corpus)."
         )
     negative, positive = counts.iloc[:, 0], counts.iloc[:, 1]
@@ -169,10 +166,9 @@ def token_classes(
         (counts["rate"] < -rate) & (negative > minimum),
         (counts["rate"].abs() < neutral_rate) & ((positive - negative).abs() < neutral_difference),
     ]
-    codes = np.select(members, range(len(TOKEN_CLASSES)), default=-1)
-    found = pd.Series(
-        pd.Categorical.from_codes(codes, list(TOKEN_CLASSES)), index=counts.index, name="token class"
-    )
+    codes = np.select(members, [0, 1, 2], default=-1)
+    categories = pd.Categorical.from_codes(codes, categories=pd.Index(TOKEN_CLASSES))
+    found = pd.Series(categories, index=counts.index, name="token class")
     return found[codes >= 0]
 
 
@@ -192,15 +188,17 @@ def noise_floor(corpus: Any, residuals: Any, width: int) -> NoiseFloor:
 
     ``ω_u = Σ_i r_i n_u(x_i)``; a token rises above the floor when ``|ω_u| > ‖ω‖₂ / √m``
 
-    A network of width ``m`` has off-diagonal kernel entries of order ``1/√m`` where the infinite one has none. They
-    carry every other token's velocity to token ``u``: together a random ``‖ω‖₂/√m`` in units of the diagonal.
+    A network of width ``m`` has off-diagonal kernel entries of order ``1/√m`` where the infinite one has
+    none. They carry every other token's velocity to token ``u``: together a random ``‖ω‖₂/√m`` in units of
+    the diagonal.
 
     Parameters
     ----------
     corpus : Corpus, Documents or sequence of N integer sequences
         The training documents.
     residuals : (N,) floats
-        ``r_i = y_i − p_i``, at initialisation about ``y_i − 1/2``. For more than two classes, one class's column.
+        ``r_i = y_i − p_i``, at initialisation about ``y_i − 1/2``. For more than two classes, one class's
+        column.
     width : int
         Hidden width ``m`` of the network, 1 or larger.
 
@@ -212,13 +210,14 @@ def noise_floor(corpus: Any, residuals: Any, width: int) -> NoiseFloor:
     Raises
     ------
     TypeError, ValueError
-        If documents are malformed, residuals are not N finite numbers, or the width is not an integer of at least 1.
+        If documents are malformed, residuals are not N finite numbers, or the width is not an integer of at
+        least 1.
 
     Notes
     -----
-    An order of magnitude: the constant in front of ``1/√m``, about 1, depends on activation and variances, and a
-    threshold of one standard deviation lets noise through by chance. It holds while the kernel stays near its initial
-    value. Source: derivation.
+    An order of magnitude: the constant in front of ``1/√m``, about 1, depends on activation and variances,
+    and a threshold of one standard deviation lets noise through by chance. It holds while the kernel stays
+    near its initial value. Source: derivation.
 
     Examples
     --------

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from scipy import stats
 
 from ntklib.statistics.validation import finite_array, positive_integer, proportion
 
-# Numbers that one batch of resamples may hold: 80 MB.
-_BATCH = 10_000_000
+# Numbers that one batch of resamples holds: larger ones leave the cache and take twice as long.
+_BATCH = 500_000
 
 
 class Interval(NamedTuple):
@@ -36,12 +36,14 @@ def bootstrap_interval(
 ) -> Interval:
     """Bootstrap interval of a statistic of independent values, such as one result for each seed.
 
-    ``[Q_{(1−level)/2}, Q_{(1+level)/2}]`` of ``statistic(values*)``, ``values*`` drawn from ``values`` with replacement
+    ``[Q_{(1−level)/2}, Q_{(1+level)/2}]`` of ``statistic(values*)``, ``values*`` drawn from ``values`` with
+    replacement
 
     Parameters
     ----------
     values : (n,) or (n, K) floats
-        One independent observation a row, n at least 2. Each column has its interval, all from the same resamples.
+        One independent observation a row, n at least 2. Each column has its interval, all from the same
+        resamples.
     statistic : function
         As NumPy's ``median`` and ``mean``: takes an array and ``axis``.
     level : float
@@ -51,8 +53,8 @@ def bootstrap_interval(
     seed : int
         Seed of the resampling.
     method : str
-        ``"percentile"``, ``"basic"`` or ``"BCa"`` of :func:`scipy.stats.bootstrap`. BCa corrects for bias and skew of
-        smooth statistics such as the mean, not of the median, whose jackknife is inconsistent.
+        ``"percentile"``, ``"basic"`` or ``"BCa"`` of :func:`scipy.stats.bootstrap`. BCa corrects for bias and
+        skew of smooth statistics such as the mean, not of the median, whose jackknife is inconsistent.
 
     Returns
     -------
@@ -62,22 +64,23 @@ def bootstrap_interval(
     Raises
     ------
     TypeError, ValueError
-        If values are not finite numbers, fewer than 2, an argument is out of range, or the method gives no finite
-        interval.
+        If values are not finite numbers, fewer than 2, an argument is out of range, or the method gives no
+        finite interval.
 
     Notes
     -----
-    A nominal 95 % interval of a median of n normal values covers it in about 94 % of samples for n = 5 and 95 % for
-    n = 10; that of a mean by percentile in 84 % and 90 % (both in this library's tests). Rows must be independent:
-    tokens of one network are not. Source: Efron (1979), through SciPy.
+    Measured on normal values (this library's tests repeat it): the nominal 95 % interval of a median of 5, 10
+    or 20 values covers in 93 % of samples; that of a mean in 83, 89 and 92 %, and with BCa in 86, 90 and 89
+    %. Rows must be independent: tokens of one network are not. Source: Efron (1979), through SciPy.
 
     Examples
     --------
     >>> bootstrap_interval([1.0, 2.0, 3.0, 4.0, 10.0])
     Interval(estimate=3.0, low=1.0, high=10.0, level=0.95)
     """
-    sample = np.asarray(values)
-    sample = finite_array(values, "values", (None,) if sample.ndim < 2 else (None, None))
+    sample = finite_array(values, "values")
+    if sample.ndim not in (1, 2):
+        raise ValueError(f"values must have shape (n,) or (n, K), not {sample.shape}.")
     _at_least(len(sample), 2, "values", "observation, such as a result of another seed")
     if method not in ("percentile", "basic", "BCa"):
         raise ValueError(f"method must be 'percentile', 'basic' or 'BCa', not {method!r}.")
@@ -97,7 +100,7 @@ def bootstrap_interval(
 def rank_correlation(x: Any, y: Any, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> Interval:
     """Spearman's rank correlation of paired values, with a percentile bootstrap interval over the pairs.
 
-    ``ρ = corr(rank x, rank y)``, ties at their mean rank
+    ``ρ = corr(rank x, rank y)``, tied values at their mean rank
 
     Parameters
     ----------
@@ -118,12 +121,13 @@ def rank_correlation(x: Any, y: Any, level: float = 0.95, resamples: int = 1000,
     Raises
     ------
     TypeError, ValueError
-        If values are not finite numbers, of different or too small number, constant, or an argument is out of range.
+        If values are not finite numbers, of different or too small number, constant, or an argument is out of
+        range.
 
     Notes
     -----
-    Pairs must be independent for the nominal coverage. The nominal 95 % interval of 30 normal pairs covers in about
-    94 % of samples (this library's tests). Source: Spearman (1904); ranks through SciPy.
+    Pairs must be independent for the nominal coverage. The nominal 95 % interval of 30 normal pairs covers in
+    94 % of samples (measured; this library's tests repeat it). Source: Spearman (1904).
 
     Examples
     --------
@@ -137,33 +141,42 @@ def rank_correlation(x: Any, y: Any, level: float = 0.95, resamples: int = 1000,
         if np.ptp(array) == 0:
             raise ValueError(f"{name} is constant ({array[0]}): a rank correlation needs different values.")
     confidence, repeats = proportion(level, "level"), positive_integer(resamples, "resamples", 100)
-    low, high = _scipy_bootstrap(
-        (first, second), _spearman, confidence, repeats, seed, "percentile", paired=True
-    )
-    return Interval(float(_spearman(first, second)), float(low), float(high), confidence)
+    order = [np.unique(values, return_inverse=True)[1] for values in (first, second)]
+    low, high = _scipy_bootstrap(order, _spearman, confidence, repeats, seed, "percentile", paired=True)
+    return Interval(float(_spearman(order[0], order[1])), float(low), float(high), confidence)
 
 
-def _spearman(x: Float[np.ndarray, "..."], y: Float[np.ndarray, "..."], axis: int = -1) -> Any:
-    ranks = [stats.rankdata(values, axis=axis) for values in (x, y)]
-    centred = [rank - rank.mean(axis=axis, keepdims=True) for rank in ranks]
-    spread = np.sqrt((centred[0] ** 2).sum(axis=axis) * (centred[1] ** 2).sum(axis=axis))
-    product = (centred[0] * centred[1]).sum(axis=axis)
+def _spearman(x: Shaped[np.ndarray, "..."], y: Shaped[np.ndarray, "..."], axis: int = -1) -> Any:
+    """Correlation of the ranks along the last axis of values given by their order, 0 … K − 1."""
+    ranks = [_centred_mean_ranks(values) for values in (x, y)]
+    spread = np.sqrt((ranks[0] ** 2).sum(axis=axis) * (ranks[1] ** 2).sum(axis=axis))
+    product = (ranks[0] * ranks[1]).sum(axis=axis)
     # A resample of a few pairs can be constant by chance: it shows no correlation.
     return np.divide(product, spread, out=np.zeros_like(product), where=spread > 0)
 
 
+def _centred_mean_ranks(order: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    # Counting replaces sorting: a resample of n known values is ranked in O(n).
+    rows = order.reshape(-1, order.shape[-1]).astype(np.int64)  # SciPy hands them on as floats
+    kinds = int(rows.max()) + 1
+    flat = rows + kinds * np.arange(len(rows))[:, None]
+    counts = np.bincount(flat.ravel(), minlength=kinds * len(rows)).reshape(len(rows), kinds)
+    mean_rank = counts.cumsum(axis=1) - (counts - 1) / 2
+    return (mean_rank.ravel()[flat] - (rows.shape[1] + 1) / 2).reshape(order.shape)
+
+
 def _scipy_bootstrap(
-    data: tuple[np.ndarray, ...],
+    data: Any,
     statistic: Callable[..., Any],
     level: float,
     resamples: int,
     seed: int,
-    method: str,
+    method: Any,
     *,
     paired: bool,
 ) -> tuple[Any, Any]:
     with np.errstate(invalid="ignore", divide="ignore"):
-        result = stats.bootstrap(
+        result: Any = stats.bootstrap(
             data,
             statistic,
             n_resamples=resamples,

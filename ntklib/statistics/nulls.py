@@ -65,14 +65,12 @@ class NullDistribution:
         ValueError
             If the alternative is not one of the three.
         """
-        observed = self.observed if isinstance(self.observed, pd.Series) else float(self.observed)
-        greater = (1 + (self.samples >= observed).sum()) / (1 + len(self.samples))
-        less = (1 + (self.samples <= observed).sum()) / (1 + len(self.samples))
         if alternative not in ("greater", "less", "two-sided"):
             raise ValueError(f"alternative must be 'greater', 'less' or 'two-sided', not {alternative!r}.")
-        p = {"greater": greater, "less": less, "two-sided": (2 * np.minimum(greater, less)).clip(upper=1)}[
-            alternative
-        ]
+        greater = (1 + (self.samples >= self.observed).sum()) / (1 + len(self.samples))
+        less = (1 + (self.samples <= self.observed).sum()) / (1 + len(self.samples))
+        both = (2 * greater.combine(less, min)).clip(upper=1)
+        p = {"greater": greater, "less": less, "two-sided": both}[alternative]
         return p if isinstance(self.observed, pd.Series) else float(p.iloc[0])
 
 
@@ -81,14 +79,16 @@ def shuffled_label_null(
 ) -> NullDistribution:
     """Distribution of a statistic when the labels carry no information on the documents.
 
-    ``statistic((x_i, y_π(i)))`` for random permutations ``π``: counts of tokens and of labels stay as they are
+    ``statistic((x_i, y_π(i)))`` for random permutations ``π``: counts of tokens and of labels stay as they
+    are
 
     Parameters
     ----------
     corpus : Corpus, or a pair (documents, labels)
         The N documents.
     statistic : function
-        Takes a corpus of the same kind; returns a finite number, or a Series that has the same index each time.
+        Takes a corpus of the same kind; returns a finite number, or a Series that has the same index each
+        time.
     repeats : int
         Number of shuffles.
     seed : int
@@ -106,8 +106,8 @@ def shuffled_label_null(
 
     Notes
     -----
-    Exact when documents are exchangeable under the null; repeated documents that always share a label are not.
-    The smallest possible p-value is ``1 / (repeats + 1)``. Source: derivation (permutation test).
+    Exact when documents are exchangeable under the null; repeated documents that always share a label are
+    not. The smallest possible p-value is ``1 / (repeats + 1)``. Source: derivation (permutation test).
 
     Examples
     --------
@@ -162,8 +162,8 @@ def frequency_matched(
 ) -> pd.Series:
     """Pair each token with a control that occurs about as often.
 
-    Minimises ``Σ |log f_token − log f_control|`` over pairings without repetition, after making them as many as
-    possible with ``1/within ≤ f_token / f_control ≤ within``
+    Minimises ``Σ |log f_token − log f_control|`` over pairings without repetition, after making them as many
+    as possible with ``1/within ≤ f_token / f_control ≤ within``
 
     Parameters
     ----------
@@ -191,8 +191,8 @@ def frequency_matched(
 
     Notes
     -----
-    Makes a dense (tokens × candidates) matrix. Source: optimal matching with a caliper (Rosenbaum 1989), through
-    :func:`scipy.optimize.linear_sum_assignment`.
+    Makes a dense (tokens × candidates) matrix. Source: optimal matching with a caliper (Rosenbaum 1989),
+    through :func:`scipy.optimize.linear_sum_assignment`.
 
     Examples
     --------
@@ -236,8 +236,8 @@ def _known_tokens(tokens: Any, frequency: pd.Series, name: str) -> list[Any]:
 def false_discovery(p_values: Any, rate: float = 0.05) -> pd.DataFrame:
     """Benjamini–Hochberg correction of several tests' p-values.
 
-    ``adjusted_(k) = min_{j ≥ k} p_(j) n / j``; rejecting ``adjusted ≤ rate`` keeps the expected share of false
-    rejections at most ``rate``
+    ``adjusted_(k) = min_{j ≥ k} p_(j) n / j``; rejecting ``adjusted ≤ rate`` keeps the expected share of
+    false rejections at most ``rate``
 
     Parameters
     ----------

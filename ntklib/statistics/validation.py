@@ -34,16 +34,18 @@ def labelled_documents(corpus: Any) -> tuple[Documents, Int[np.ndarray, " docume
     return documents, labels.astype(np.int64), classes
 
 
-def finite_array(values: Any, name: str, shape: tuple[int | None, ...]) -> Float[np.ndarray, "..."]:
-    """``values`` as float64 of the given shape (None: any length), all finite."""
+def finite_array(
+    values: Any, name: str, shape: tuple[int | None, ...] | None = None
+) -> Float[np.ndarray, "..."]:
+    """``values`` as float64 of the given shape (None: any length, or any shape), all finite."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be numbers, not {values!r:.60}.") from None
-    fits = array.ndim == len(shape) and all(
-        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
+        raise TypeError(f"{name} must be numbers in a rectangular array, not {values!r:.60}.") from None
+    if shape is not None and (
+        array.ndim != len(shape)
+        or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    ):
         wanted = ", ".join("any" if length is None else str(length) for length in shape)
         raise ValueError(f"{name} must have shape ({wanted}), not {array.shape}.")
     if not np.isfinite(array).all():

@@ -22,7 +22,7 @@ from sympy import (
 )
 
 from ntklib.symbolic.model import GaussianWeights
-from ntklib.symbolic.sums import Bound, Term, assemble, contract, terms
+from ntklib.symbolic.sums import Term, assemble, contract, terms
 
 
 class GaussianExpectation(Expr):
@@ -83,9 +83,8 @@ class GaussianExpectation(Expr):
 
     @classmethod
     def _canonical(cls, integrand: Expr, names: list[Symbol], matrix: Matrix) -> Expr:
-        if len(names) == 1 and integrand.is_polynomial(*names):
-            power = integrand.as_poly(*names).degree()
-            return S.Zero if power % 2 else matrix[0, 0] ** (power // 2) * _double_factorial(power - 1)
+        if integrand.is_polynomial(*names):
+            return _polynomial_mean(integrand, names, matrix)
         size = len(names)
         new = [Symbol("z")] if size == 1 else [Symbol(f"z_{k + 1}") for k in range(size)]
         forms = []
@@ -126,7 +125,9 @@ class GaussianExpectation(Expr):
         if matrix.shape == (1, 1):
             law = rf"z \sim \mathcal{{N}}\left(0,\, {printer.doprint(matrix[0, 0])}\right)"
         else:
-            rows = r" \\ ".join(" & ".join(printer.doprint(x) for x in matrix.row(k)) for k in range(matrix.rows))
+            rows = r" \\ ".join(
+                " & ".join(printer.doprint(x) for x in matrix.row(k)) for k in range(matrix.rows)
+            )
             law = rf"z \sim \mathcal{{N}}\left(0,\, \begin{{psmallmatrix}} {rows} \end{{psmallmatrix}}\right)"
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"\mathbb{{E}}_{{{law}}}\left[{printer.doprint(self.integrand)}\right]{power}"
@@ -226,7 +227,11 @@ def _vector_expectation(functions: list[Expr], weights: GaussianWeights) -> Expr
         linear.append(assemble(forms))
         integrand.append(function.func(variable + assemble(offset), *function.args[1:]))
     size = len(functions)
-    entries = {(p, q): gaussian_expectation(linear[p] * linear[q], weights) for p in range(size) for q in range(p, size)}
+    entries = {
+        (p, q): gaussian_expectation(linear[p] * linear[q], weights)
+        for p in range(size)
+        for q in range(p, size)
+    }
     covariance = Matrix(size, size, lambda p, q: entries[min(p, q), max(p, q)])
     return GaussianExpectation(Mul(*integrand), variables, covariance)
 
@@ -274,7 +279,9 @@ def _blocks(
             block = [
                 k
                 for k in remaining
-                if k in block or any(matrix[k, p] != 0 for p in block) or any(f.has(names[k]) for f in touched)
+                if k in block
+                or any(matrix[k, p] != 0 for p in block)
+                or any(f.has(names[k]) for f in touched)
             ]
         own = Mul(*(f for f in factors if any(f.has(names[k]) for k in block)))
         blocks.append((own, [names[k] for k in block], matrix.extract(block, block)))
@@ -282,5 +289,16 @@ def _blocks(
     return constants, blocks
 
 
-def _double_factorial(n: int) -> int:
-    return 1 if n < 2 else n * _double_factorial(n - 2)
+def _polynomial_mean(monomial: Expr, names: list[Symbol], matrix: Matrix) -> Expr:
+    """``E[z_p F] = Σ_q C_pq E[∂F/∂z_q]``, for a monomial."""
+    for p, name in enumerate(names):
+        if monomial.has(name):
+            rest = monomial / name
+            return Add(
+                *(
+                    matrix[p, q] * _polynomial_mean(rest.diff(other), names, matrix)
+                    for q, other in enumerate(names)
+                    if rest.has(other)
+                )
+            )
+    return monomial

@@ -18,25 +18,26 @@ from sympy import (
     Integer,
     Mul,
     Piecewise,
+    Poly,
     Pow,
     Rational,
     S,
     Symbol,
     asin,
-    cos,
     erf,
     exp,
     expand,
+    factor,
     factorial,
     factorial2,
+    fraction,
     integrate,
     limit,
     pi,
     powsimp,
     simplify,
-    sin,
     sqrt,
-    tan,
+    together,
 )
 from sympy import Function as SymbolicFunction
 
@@ -57,7 +58,8 @@ def gaussian_mean(function: Expr, variable: Symbol, variance: Expr) -> Expr | No
     r"""``E f(z)`` for ``z ~ N(0, variance)`` in closed form, where there is one.
 
     By the heat equation, ``d/dq E f(√q ξ) = ½ E f''(√q ξ)``, integrated from ``q = 0`` on; ``f''`` is treated
-    alike, until it is a sum of ``x^n exp(−αx²)`` and Dirac deltas. Odd functions have mean 0.
+    alike, until it is a sum of ``x^n exp(−αx²)`` and Dirac deltas. A function that is odd
+    but for a constant has that constant as its mean.
 
     Parameters
     ----------
@@ -96,7 +98,9 @@ def gaussian_mean(function: Expr, variable: Symbol, variance: Expr) -> Expr | No
     return None if mean is None else mean.xreplace({q: variance})
 
 
-def gaussian_pair(first: Expr, second: Expr, variable: Symbol, variance: Expr, covariance: Expr) -> Expr | None:
+def gaussian_pair(
+    first: Expr, second: Expr, variable: Symbol, variance: Expr, covariance: Expr
+) -> Expr | None:
     r"""``E f(a) g(b)`` for ``(a, b)`` of equal variance and given covariance in closed form, where there is one.
 
     By Price's theorem, ``∂/∂c E f(a)g(b) = E f'(a)g'(b)``, integrated from ``c = 0`` on, where the expectation is
@@ -145,6 +149,45 @@ def gaussian_pair(first: Expr, second: Expr, variable: Symbol, variance: Expr, c
     if value is None:
         return None
     return value.subs(c, covariance.subs(variance, q)).subs(q, variance)
+
+
+def weak_derivative(function: Expr, variable: Symbol, order: int = 1) -> Expr:
+    r"""The ``order``-th derivative in the weak sense: a kink becomes a jump, a jump a Dirac delta.
+
+    Parameters
+    ----------
+    function : Expr
+        ``f``, an expression in ``variable``.
+    variable : Symbol
+        Its argument, a real symbol.
+    order : int
+        How often to differentiate, 0 or more.
+
+    Returns
+    -------
+    Expr
+        ``f^(order)``, with ``f(x) δ(x) = f(0) δ(x)`` used.
+
+    Raises
+    ------
+    ValueError
+        If ``f`` is a Piecewise, whose derivative in sympy loses the Dirac deltas of jumps.
+
+    Notes
+    -----
+    Derivation. Kinks must be written with Max, Abs or Heaviside and lie at 0.
+
+    Examples
+    --------
+    >>> from sympy import Max, symbols
+    >>> x = symbols("x", real=True)
+    >>> [weak_derivative(Max(0, x), x, order) for order in range(3)]
+    [x*Heaviside(x), Heaviside(x), DiracDelta(x)]
+    """
+    function = _weak(function, variable)
+    for _ in range(order):
+        function = _derivative(function, variable)
+    return function
 
 
 def _weak(function: Expr, variable: Symbol) -> Expr:
@@ -197,8 +240,9 @@ def _derivative(function: Expr, variable: Symbol) -> Expr:
 
 @lru_cache(maxsize=256)
 def _mean(function: Expr, variable: Symbol, q: Symbol) -> Expr | None:
-    if simplify(function + function.subs(variable, -variable)) == 0:
-        return S.Zero
+    even = simplify(function + function.subs(variable, -variable)) / 2
+    if not even.has(variable):
+        return even
     if not _differentiates_to_gaussians(function, variable):
         return None
     chain = [function]
@@ -230,64 +274,114 @@ def _pair(first: Expr, second: Expr, variable: Symbol, q: Symbol, c: Symbol) -> 
                 return None
             value += product
     arc = _Arc(value, c)
+    if not arc.single_root:
+        return None
     value = arc.enter(value)
     for f, g in reversed(chain[:-1]):
-        means = _mean(f, variable, q), _mean(g, variable, q)
-        if None in means:
+        means, integral = (_mean(f, variable, q), _mean(g, variable, q)), arc.integral(value)
+        if None in means or integral is None:
             return None
-        value = Mul(*means) + arc.integral(value)
-    return simplify(arc.leave(value))
+        value = Mul(*means) + integral
+    return arc.leave(value)
 
 
 class _Arc:
-    """Integration in a covariance: ``c = R sin θ`` where ``√(R² − c²)`` occurs, which turns it into ``R cos θ``."""
+    """Integration in a covariance: ``c = R sin θ`` where ``√(R² − c²)`` occurs, which turns it into ``R cos θ``.
+
+    Everything that Price's theorem meets is then a sum of ``sinⁱθ cosʲθ θᵏ`` (``j`` may be negative), and so are
+    its integrals. sympy's own ``integrate`` takes minutes on the GELU's.
+    """
 
     def __init__(self, integrand: Expr, c: Symbol) -> None:
-        self.c, self.angle = c, Dummy("theta", real=True)
-        roots = {p.base for p in integrand.atoms(Pow) if p.base != c and p.base.has(c) and not p.exp.is_Integer}
-        self.radius: Expr | None = None
-        for root in roots:
-            constant, slope = expand(root).coeff(c, 0), -expand(root).coeff(c, 2)
-            self.radius = sqrt(simplify(constant / slope))
-        if len(roots) > 1 and len({simplify(expand(r).coeff(c, 0) / expand(r).coeff(c, 2)) for r in roots}) > 1:
-            raise NotImplementedError(f"cannot integrate {integrand}: two different square roots of the covariance.")
+        self.c = c
+        self.sine, self.cosine, self.angle = Dummy("sin"), Dummy("cos", positive=True), Dummy("theta")
+        roots = {power.base for power in integrand.atoms(Pow) if self._is_root(power)}
+        radii = {factor(-expand(root).coeff(c, 0) / expand(root).coeff(c, 2)) for root in roots}
+        self.single_root = len(radii) <= 1
+        self.radius = sqrt(radii.pop()) if len(radii) == 1 else None
+
+    def _is_root(self, power: Expr) -> bool:
+        return power.is_Pow and power.base.has(self.c) and not (power.exp.is_Integer and power.exp > 0)
 
     def enter(self, value: Expr) -> Expr:
         """Write a function of ``c`` as one of ``θ``."""
         if self.radius is None:
             return value
-        radius = self.radius
+        rooted = value.replace(
+            self._is_root,
+            lambda power: (
+                factor(expand(power.base).coeff(self.c, 0)) ** power.exp * self.cosine ** (2 * power.exp)
+            ),
+        )
+        return rooted.xreplace({self.c: self.radius * self.sine})
 
-        def rooted(base: Expr, power: Expr) -> Expr:
-            scale = expand(base).coeff(self.c, 0)
-            return scale**power * cos(self.angle) ** (2 * power)
-
-        value = value.replace(lambda e: e.is_Pow and e.base.has(self.c) and e.base != self.c, lambda e: rooted(*e.args))
-        return value.subs(self.c, radius * sin(self.angle))
-
-    def integral(self, value: Expr) -> Expr:
-        """``∫_0^c value dc``."""
+    def integral(self, value: Expr) -> Expr | None:
+        """``∫_0^c value dc``; None if a logarithm occurs."""
         if self.radius is None:
             past = Dummy("s", real=True)
             return integrate(value.xreplace({self.c: past}), (past, 0, self.c))
-        integrand = expand(value * self.radius * cos(self.angle))
-        primitive = Add(*(_primitive(part, self.angle) for part in Add.make_args(integrand)))
-        return primitive - primitive.subs(self.angle, 0)
+        primitive = self._primitive(value * self.radius * self.cosine)
+        if primitive is None:
+            return None
+        return primitive - primitive.xreplace({self.sine: S.Zero, self.cosine: S.One, self.angle: S.Zero})
 
     def leave(self, value: Expr) -> Expr:
         """Back to ``c``."""
         if self.radius is None:
             return value
-        sine = self.c / self.radius
-        cosine = sqrt(self.radius**2 - self.c**2) / self.radius
-        return value.subs(tan(self.angle), sine / cosine).subs(
-            {sin(self.angle): sine, cos(self.angle): cosine}
-        ).subs(self.angle, asin(sine))
+        numerator, denominator = fraction(together(self.radius))
+        sine = denominator * self.c / numerator
+        cosine = sqrt(numerator**2 - (denominator * self.c) ** 2) / numerator
+        collected = Add(*(rest * self._power(*powers) for powers, rest in self._monomials(value)))
+        return collected.xreplace({self.sine: sine, self.cosine: cosine, self.angle: asin(sine)})
 
+    def _primitive(self, integrand: Expr) -> Expr | None:
+        total: Expr = S.Zero
+        for (i, j, k), rest in self._monomials(integrand):
+            if (primitive := self._monomial(i, j, k)) is None:
+                return None
+            total += rest * primitive
+        return Add(*(rest * self._power(*powers) for powers, rest in self._monomials(total)))
 
-def _primitive(integrand: Expr, angle: Symbol) -> Expr:
-    constant, dependent = integrand.as_independent(angle, as_Add=False)
-    return constant * integrate(dependent, angle)
+    def _monomials(self, value: Expr) -> list[tuple[tuple[int, int, int], Expr]]:
+        """Coefficients of ``sinⁱ cosʲ θᵏ``; a polynomial in secants keeps cosines out of the other denominators."""
+        secant = Dummy("sec")
+        written = value.replace(
+            lambda power: power.is_Pow and power.base == self.cosine and power.exp.is_negative,
+            lambda power: secant ** (-power.exp),
+        )
+        gathered: dict[tuple[int, int, int], Expr] = {}
+        for (i, j, inverse, k), rest in Poly(written, self.sine, self.cosine, secant, self.angle).terms():
+            gathered[i, j - inverse, k] = gathered.get((i, j - inverse, k), S.Zero) + rest
+        return [(powers, factor(rest)) for powers, rest in sorted(gathered.items())]
+
+    def _power(self, i: int, j: int, k: int) -> Expr:
+        return self.sine**i * self.cosine**j * self.angle**k
+
+    def _monomial(self, i: int, j: int, k: int) -> Expr | None:
+        """``∫ sinⁱθ cosʲθ θᵏ dθ`` by the reduction formulas."""
+        sine, cosine, angle = self.sine, self.cosine, self.angle
+        if i > 1:
+            return self._primitive(sine ** (i % 2) * (1 - cosine**2) ** (i // 2) * cosine**j * angle**k)
+        if i == 0 and j == 0:
+            return angle ** (k + 1) / Integer(k + 1)
+        if j == -1:
+            return None
+        first: Expr | None
+        if i == 1:
+            first = -(cosine ** (j + 1)) / Integer(j + 1)
+        elif j > 0:
+            lower = self._monomial(0, j - 2, 0) if j > 1 else S.Zero
+            first = None if lower is None else (sine * cosine ** (j - 1) + (j - 1) * lower) / Integer(j)
+        else:
+            higher = self._monomial(0, j + 2, 0) if j < -2 else S.Zero
+            first = (
+                None if higher is None else (-sine * cosine ** (j + 1) + (j + 2) * higher) / Integer(j + 1)
+            )
+        if first is None or k == 0:
+            return first
+        by_parts = self._primitive(k * angle ** (k - 1) * first)
+        return None if by_parts is None else angle**k * first - by_parts
 
 
 def _parts(function: Expr, variable: Symbol) -> list[_Part] | None:
@@ -333,7 +427,9 @@ def _pair_moment(f: _Part, g: _Part, q: Expr, c: Expr) -> Expr | None:
     if f.dirac is not None and g.dirac is not None:
         a, b = Dummy("a", real=True), Dummy("b", real=True)
         determinant = q**2 - c**2
-        density = exp(-(q * a**2 - 2 * c * a * b + q * b**2) / (2 * determinant)) / (2 * pi * sqrt(determinant))
+        density = exp(-(q * a**2 - 2 * c * a * b + q * b**2) / (2 * determinant)) / (
+            2 * pi * sqrt(determinant)
+        )
         value = density.diff(a, f.dirac).diff(b, g.dirac) if f.dirac or g.dirac else density
         return f.coefficient * g.coefficient * (-1) ** (f.dirac + g.dirac) * value.subs({a: 0, b: 0})
     if f.dirac is not None or g.dirac is not None:
@@ -360,5 +456,3 @@ def _isserlis(n: int, k: int, variance_a: Expr, variance_b: Expr, covariance: Ex
             if (n - j) % 2 == 0 and (k - j) % 2 == 0
         )
     )
-
-

@@ -1,8 +1,7 @@
 """The large-width limit, and what is left of a kernel after it: a function of which tokens are equal."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sympy import (
     Add,
@@ -11,14 +10,12 @@ from sympy import (
     Expr,
     Function,
     Indexed,
-    Integer,
     KroneckerDelta,
     Mul,
     S,
     Sum,
     Symbol,
     Tuple,
-    default_sort_key,
     expand,
     limit,
     oo,
@@ -27,7 +24,7 @@ from sympy import (
 
 from ntklib.symbolic.expectation import GaussianExpectation, gaussian_expectation
 from ntklib.symbolic.model import GaussianWeights
-from ntklib.symbolic.sums import Term, _dummy, assemble, contract, simplify_sums, terms
+from ntklib.symbolic.sums import Term, assemble, contract, simplify_sums, terms
 
 
 class Concentration(NamedTuple):
@@ -207,7 +204,9 @@ def _with_means(term: Term, width: Symbol, weights: tuple[GaussianWeights, ...])
         count = width ** len(inner)
         average = concentration(assemble([Term(own / count, inner)]), weights)
         if (remaining := _limit(average.variance, width)) != 0:
-            raise ValueError(f"{average.average} does not concentrate: its variance tends to {remaining}, not to 0.")
+            raise ValueError(
+                f"{average.average} does not concentrate: its variance tends to {remaining}, not to 0."
+            )
         body, bound = body / own, tuple(b for b in bound if b not in inner)
         mean *= count * average.mean
         bounding *= count * (1 + noise / sqrt(width) if average.variance != 0 else 1)
@@ -236,7 +235,9 @@ def _with_averages(
     if isinstance(expr, Sum) and any(upper in widths for _, _, upper in expr.limits):
         outside = [upper for _, _, upper in expr.limits if upper not in widths]
         if outside:
-            raise ValueError(f"{expr} mixes sums over widths with sums up to {outside[0]}: they do not factor.")
+            raise ValueError(
+                f"{expr} mixes sums over widths with sums up to {outside[0]}: they do not factor."
+            )
         count = Mul(*(upper for _, _, upper in expr.limits))
         average = simplify_sums(expr / count)
         if average in known:
@@ -282,141 +283,3 @@ def _continuous_limit(factor: Basic, width: Symbol) -> Basic:
     if factor.is_Pow:
         return factor.func(_limit(factor.base, width), factor.exp)
     return _limit(factor, width)
-
-
-def match_weights(expr: Expr) -> dict[tuple[KroneckerDelta, ...], Expr]:
-    r"""Möbius weights of an expression in which tokens are equal or not.
-
-    Every Kronecker delta is 0 or 1, so ``f(δ_1, …) = Σ_S λ_S Π_{o ∈ S} δ_o`` with
-    ``λ_S = Σ_{T ⊆ S} (−1)^{|S|−|T|} f(1 on T, 0 elsewhere)``.
-
-    Parameters
-    ----------
-    expr : Expr
-        A unit kernel, with deltas of free indices at any depth.
-
-    Returns
-    -------
-    dict
-        The weight of each set of deltas, from ``()`` (no match needed: the bias) on. Zero weights are left out.
-
-    Notes
-    -----
-    Derivation; exact. The deltas are taken to be free of each other: match patterns that cannot occur get a weight
-    too, harmlessly.
-
-    Examples
-    --------
-    >>> from sympy import exp
-    >>> from ntklib.symbolic import index_symbols
-    >>> s, t = index_symbols("s t")
-    >>> match_weights(exp(KroneckerDelta(s, t)))
-    {(): 1, (KroneckerDelta(s, t),): -1 + E}
-    """
-    deltas = sorted(expr.atoms(KroneckerDelta), key=default_sort_key)
-    weights = {}
-    for size in range(len(deltas) + 1):
-        for chosen in combinations(deltas, size):
-            value = Add(
-                *(
-                    (-1) ** (size - ones)
-                    * expr.xreplace({delta: Integer(delta in present) for delta in deltas})
-                    for ones in range(size + 1)
-                    for present in combinations(chosen, ones)
-                )
-            )
-            if (value := expand(value)) != 0:
-                weights[chosen] = value
-    return weights
-
-
-def match_split(expr: Expr) -> Expr:
-    r"""Write an expression as ``Σ_S λ_S Π_{o ∈ S} δ_o``, also under sums over positions.
-
-    Parameters
-    ----------
-    expr : Expr
-        A kernel with Kronecker deltas of tokens at any depth.
-
-    Returns
-    -------
-    Expr
-        The same kernel, multilinear in its deltas.
-
-    Notes
-    -----
-    Derivation; exact, see :func:`match_weights`.
-
-    Examples
-    --------
-    >>> from sympy import exp
-    >>> from ntklib.symbolic import index_symbols
-    >>> s, t, L = index_symbols("s t L")
-    >>> match_split(Sum(exp(KroneckerDelta(s, t)), (s, 1, L)))
-    L - 1 + E
-    """
-    split = []
-    for body, bound in (contract(term) for term in terms(expr)):
-        for deltas, weight in match_weights(body).items():
-            split += [Term(part.product * Mul(*deltas), part.bound + bound) for part in terms(weight)]
-    return assemble(split)
-
-
-class TokenCount(Function):
-    """``n_u(x)``: how often token ``u`` stands in the sentence ``x``."""
-
-    nargs = 2
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"n_{printer.doprint(self.args[0])}({printer.doprint(self.args[1])})"
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        token, sentence = (printer.doprint(argument) for argument in self.args)
-        return rf"n_{{{token}}}\left({sentence}\right)" + ("" if exp is None else f"^{{{exp}}}")
-
-
-def count_matches(expr: Expr, token: Symbol, vocabulary: Symbol) -> Expr:
-    r"""Turn matches of positions into products of counts.
-
-    A sum over all tokens is inserted, ``δ_{x_t x'_s} = Σ_u δ_{x_t u} δ_{x'_s u}``, the positions are summed first,
-    and ``Σ_t δ_{x_t u} = n_u(x)``: so ``Σ_t Σ_s δ_{x_t x'_s} = Σ_u n_u(x) n_u(x')``.
-
-    Parameters
-    ----------
-    expr : Expr
-        A pooled kernel, multilinear in its deltas (see :func:`match_split`).
-    token : Symbol
-        The name to give the sum over tokens, ``u``.
-    vocabulary : Symbol
-        Its upper limit, ``V``.
-
-    Returns
-    -------
-    Expr
-        The kernel in terms of :class:`TokenCount`; deltas that do not match two summed positions are left alone.
-
-    Notes
-    -----
-    Derivation; exact.
-
-    Examples
-    --------
-    >>> from sympy import IndexedBase
-    >>> from ntklib.symbolic import index_symbols
-    >>> s, t, u, L, M, V = index_symbols("s t u L M V")
-    >>> x, y = IndexedBase("x"), IndexedBase("y")
-    >>> count_matches(Sum(KroneckerDelta(x[t], y[s]), (t, 1, L), (s, 1, M)), u, V)
-    Sum(n_u(x)*n_u(y), (u, 1, V))
-    """
-    counted = []
-    for body, bound in (contract(term) for term in terms(expr)):
-        positions = {index for index, _, _ in bound}
-        for delta in [f for f in Mul.make_args(body) if isinstance(f, KroneckerDelta)]:
-            rest = body / delta
-            places = [a.indices[0] for a in delta.args if isinstance(a, Indexed) and len(a.indices) == 1]
-            if len(places) == 2 and set(places) <= positions and not set(places) & rest.free_symbols:
-                fresh = _dummy(token)
-                body = rest * Mul(*(TokenCount(fresh, a.base) for a in delta.args))
-                bound = (*(b for b in bound if b[0] not in places), (fresh, S.One, vocabulary))
-        counted.append(Term(body, bound))
-    return assemble(counted)

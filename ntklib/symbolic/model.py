@@ -6,7 +6,7 @@ from typing import Any
 from sympy import Expr, Function, Indexed, IndexedBase, Integer, Symbol, sympify
 from sympy.tensor.indexed import IndexException
 
-from ntklib.symbolic.sums import Term, _dummy, assemble, contract, multiply, terms
+from ntklib.symbolic.sums import Term, assemble, contract, fresh_index, multiply, terms
 
 
 class AppliedActivation(Function):
@@ -109,7 +109,9 @@ class GaussianWeights:
         try:
             return self.base[indices]
         except IndexException as error:
-            raise ValueError(f"{self.name}[{indices}]: {self.name} takes {len(self.shape)} indices.") from error
+            raise ValueError(
+                f"{self.name}[{indices}]: {self.name} takes {len(self.shape)} indices."
+            ) from error
 
 
 def gradient(score: Expr, weight: Indexed) -> Expr:
@@ -190,8 +192,11 @@ def tangent_kernel(score_a: Expr, score_b: Expr, weight: Indexed) -> Expr:
     weight = _checked_weight(weight)
     if weight.base.shape is None:
         raise ValueError(f"the array {weight.base} has no shape: make it with GaussianWeights or shape=(…).")
-    fresh = {index: _dummy(index) for index in weight.indices}
-    bound = tuple((fresh[index], Integer(1), upper) for index, upper in zip(weight.indices, weight.base.shape, strict=True))
+    fresh = {index: fresh_index(index) for index in weight.indices}
+    bound = tuple(
+        (fresh[index], Integer(1), upper)
+        for index, upper in zip(weight.indices, weight.base.shape, strict=True)
+    )
     entry = weight.xreplace(fresh)
     pairs = multiply(_gradient_terms(score_a, entry), _gradient_terms(score_b, entry))
     return assemble(Term(pair.product, pair.bound + bound) for pair in pairs)

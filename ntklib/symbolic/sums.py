@@ -7,10 +7,10 @@ become equal.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 from typing import NamedTuple
 
-from sympy import Add, Basic, Dummy, Expr, KroneckerDelta, Mul, Pow, S, Sum, Symbol, default_sort_key
+from sympy import Add, Basic, Dummy, Expr, KroneckerDelta, Mul, Pow, S, Sum, Symbol, Wild, default_sort_key
 
 Bound = tuple[Dummy, Expr, Expr]
 """A bound index with its lower and upper limit."""
@@ -80,6 +80,51 @@ def simplify_sums(expr: Expr) -> Expr:
     0
     """
     return assemble(terms(expr))
+
+
+def abbreviate(expr: Expr, abbreviation: Expr, definition: Expr, parameters: Sequence[Symbol] = ()) -> Expr:
+    r"""Write a short name for an expression that occurs in a long one: for display.
+
+    Parameters
+    ----------
+    expr : Expr
+        The long expression.
+    abbreviation : Expr
+        What to write, such as ``u[i, t]``.
+    definition : Expr
+        What it stands for, such as ``Σ_j W_ij e_tj/√d``.
+    parameters : sequence of Symbol
+        Symbols of both that stand for any index or token, such as ``(i, t)``.
+
+    Returns
+    -------
+    Expr
+        The expression with every occurrence replaced, whatever its bound indices are called.
+
+    Notes
+    -----
+    Derivation. Occurrences are found as whole arguments of a function, a sum or an expectation, or as factors.
+
+    Examples
+    --------
+    >>> from sympy import Function, IndexedBase
+    >>> i, j, k, m = index_symbols("i j k m")
+    >>> w, h, u, f = IndexedBase("w"), IndexedBase("h"), IndexedBase("u"), Function("f")
+    >>> abbreviate(Sum(f(Sum(w[i, j] * h[j], (j, 1, m))), (i, 1, m)), u[k], Sum(w[k, j] * h[j], (j, 1, m)), [k])
+    Sum(f(u[i]), (i, 1, m))
+    """
+    wilds = {parameter: Wild(f"any_{parameter.name}") for parameter in parameters}
+    template = abbreviation.xreplace(wilds)
+    expr, pattern = simplify_sums(expr), simplify_sums(definition)
+    for inner in sorted(pattern.atoms(Sum), key=str):
+        pattern = pattern.xreplace({inner: inner.func(inner.function.xreplace(wilds), *inner.limits)})
+    pattern = pattern.xreplace(wilds)
+    replaced = expr.replace(pattern, template)
+    for first, second in combinations(parameters, 2):
+        replaced = replaced.replace(
+            pattern.xreplace({wilds[second]: wilds[first]}), template.xreplace({wilds[second]: wilds[first]})
+        )
+    return replaced
 
 
 def terms(expr: Expr) -> list[Term]:
@@ -162,7 +207,7 @@ def assemble(expanded: Iterable[Term]) -> Expr:
 
 def _fresh(expr: Expr) -> Expr:
     """Give the outermost bound indices of a sum dummies of their own."""
-    renamed = {index: _dummy(index) for index in expr.variables}
+    renamed = {index: fresh_index(index) for index in expr.variables}
     limits = [(renamed[index], lower, upper) for index, lower, upper in expr.limits]
     return Sum(_rename(expr.function, renamed), *limits)
 
@@ -177,7 +222,7 @@ def _fresh_inside(expr: Basic) -> Basic:
 
 
 def _renewed(term: Term) -> Term:
-    renamed = {index: _dummy(index) for index, _, _ in term.bound}
+    renamed = {index: fresh_index(index) for index, _, _ in term.bound}
     bound = tuple((renamed[index], lower, upper) for index, lower, upper in term.bound)
     return Term(term.product.xreplace(renamed), bound)
 
@@ -193,7 +238,7 @@ def _rename(expr: Basic, renamed: dict[Symbol, Symbol]) -> Basic:
     return expr.func(*(_rename(argument, renamed) for argument in expr.args))
 
 
-def _dummy(index: Symbol) -> Dummy:
+def fresh_index(index: Symbol) -> Dummy:
     return Dummy(index.name.rstrip("'"), **index.assumptions0)
 
 
@@ -214,7 +259,9 @@ class _Names:
     @staticmethod
     def _remember(pool: dict[Expr, dict[str, Symbol]], index: Symbol, upper: Expr) -> None:
         name = index.name.rstrip("'")
-        assumptions = {key: value for key, value in index.assumptions0.items() if key in ("integer", "positive")}
+        assumptions = {
+            key: value for key, value in index.assumptions0.items() if key in ("integer", "positive")
+        }
         pool.setdefault(upper, {}).setdefault(name, Symbol(name, **assumptions))
 
     def write(self, term: Term) -> Expr:
@@ -281,6 +328,8 @@ class _Names:
             for name in sorted(pool):
                 if name + primes not in taken and len(names) < count:
                     symbol = pool[name]
-                    names.append(Symbol(name + primes, integer=symbol.is_integer, positive=symbol.is_positive))
+                    names.append(
+                        Symbol(name + primes, integer=symbol.is_integer, positive=symbol.is_positive)
+                    )
             primes += "'"
         return names

@@ -1,0 +1,7 @@
+"""Activations ``φ`` with their derivatives, and their Gaussian moments: the dual activations ``K_φ(c) = E[φ(a)φ(b)]``."""
+
+from ntklib.activations.activation import Activation
+from ntklib.activations.catalogue import get_activation
+from ntklib.activations.moments import dual_activation, mean, second_moment
+
+__all__ = ["Activation", "dual_activation", "get_activation", "mean", "second_moment"]

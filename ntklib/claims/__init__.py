@@ -1,0 +1,11 @@
+"""The claim ledger: what was claimed, what was measured, and the verdict, recorded inside executed notebooks.
+
+A chapter ends with :func:`record_claim`; the record is part of that cell's output. :func:`read_claims` reads
+the records back from the notebooks alone.
+"""
+
+from ntklib.claims.ledger import read_claims
+from ntklib.claims.record import ABSTRACT_CLAIMS, SOURCES, Claim, record_claim
+from ntklib.claims.verdict import VERDICTS, verdict_from
+
+__all__ = ["ABSTRACT_CLAIMS", "SOURCES", "VERDICTS", "Claim", "read_claims", "record_claim", "verdict_from"]

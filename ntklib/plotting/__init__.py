@@ -1,0 +1,20 @@
+"""One style for all figures, and the figures that several chapters share.
+
+Every function draws on the given axes, or on the current ones, and returns them; end a notebook cell with
+``plt.show()``. Figures are opaque and white: they read the same on a light page, a dark page and paper.
+"""
+
+from ntklib.plotting.agreement import plot_agreement, plot_convergence, plot_trajectories
+from ntklib.plotting.forest import plot_claims
+from ntklib.plotting.style import COLOURS, LINES, PNG_OPTIONS, use_style
+
+__all__ = [
+    "COLOURS",
+    "LINES",
+    "PNG_OPTIONS",
+    "plot_agreement",
+    "plot_claims",
+    "plot_convergence",
+    "plot_trajectories",
+    "use_style",
+]
