@@ -99,8 +99,8 @@ def moebius_weights(
     for group, values in unit_kernel(lattice).items():
         weights = np.array(values, dtype=np.float64).reshape((2,) * context)
         for axis in range(context):  # the Möbius transform of the Boolean lattice, one offset at a time
-            absent, present = np.moveaxis(weights, axis, 0)
-            present -= absent
+            by_match = np.moveaxis(weights, axis, 0)
+            by_match[1] -= by_match[0]
         columns[group] = weights.reshape(-1)[[rows[pattern] for pattern in patterns]]
     index = pd.Index(patterns, dtype=object, tupleize_cols=False)
     return pd.DataFrame(columns, index=index)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ntklib.activations import Activation, get_activation
 from ntklib.documents import Documents
@@ -251,6 +251,12 @@ class TextNetwork(torch.nn.Module):
     groups: ClassVar[dict[str, str]] = {}
     """From each parameter's name to its group (:data:`GROUPS`)."""
 
+    embedding: torch.nn.Parameter
+    """(V, d) embedding weights."""
+
+    sparse_gradients: bool = False
+    """Whether the embedding's gradient holds the rows of the batch alone: a mini-batch meets few of the V tokens."""
+
     def __init__(self, vocabulary_size: int, seed: int, dtype: torch.dtype) -> None:
         super().__init__()
         self.vocabulary_size = positive_integer(vocabulary_size, "vocabulary_size")
@@ -263,6 +269,12 @@ class TextNetwork(torch.nn.Module):
         """A parameter with independent ``N(0, σ²)`` entries, drawn in float64 so that a dtype changes no draw."""
         draw = torch.randn(*shape, generator=self._generator, dtype=torch.float64)
         return torch.nn.Parameter((sigma * draw).to(self._dtype))
+
+    def embedded(self, tokens: Int[np.ndarray, " tokens"]) -> Float[torch.Tensor, "tokens width"]:
+        """Rows of the embedding; their gradient is sparse while :attr:`sparse_gradients` is set."""
+        return torch.nn.functional.embedding(
+            torch.from_numpy(tokens), self.embedding, sparse=self.sparse_gradients
+        )
 
     def documents(self, docs: Any) -> Documents:
         """Check documents against the network's vocabulary."""

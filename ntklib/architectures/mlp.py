@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
+from scipy import sparse
 
 from ntklib.activations import Activation, mean, second_moment
 from ntklib.architectures.base import Architecture, TextNetwork, Units, positive_integer
 from ntklib.documents import Documents
+from ntklib.gram import ParameterTangents
 
 
 @dataclass(frozen=True)
@@ -115,16 +117,36 @@ class MLPNetwork(TextNetwork):
         self.hidden = self.gaussian(width, width, sigma=architecture.sigma_w)
         self.output = self.gaussian(*outputs, width, sigma=architecture.sigma_v)
 
-    def token_scores(self, tokens: Int[np.ndarray, " tokens"]) -> Float[torch.Tensor, "tokens *classes"]:
-        """Score of each token alone: ``v·φ(W e_u/√d)/√m``."""
-        embedded = torch.nn.functional.embedding(torch.from_numpy(tokens), self.embedding)
-        activated = self.architecture.phi.torch(torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5)
-        return torch.nn.functional.linear(activated, self.output) / self.width**0.5
-
     def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
         """Scores of documents: each distinct token is computed once and added where it occurs."""
         documents = self.documents(docs)
         tokens, positions = np.unique(documents.ids, return_inverse=True)
-        scores = self.token_scores(tokens)
+        embedded = self.embedded(tokens)
+        activated = self.architecture.phi.torch(torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5)
+        scores = torch.nn.functional.linear(activated, self.output) / self.width**0.5
         pooled = torch.zeros(len(documents), *scores.shape[1:], dtype=scores.dtype)
         return pooled.index_add(0, torch.from_numpy(documents.rows), scores[torch.from_numpy(positions)])
+
+    def tangents(self, docs: Documents, output: int = 0) -> list[ParameterTangents]:
+        """Gradients of the documents' scores as outer products over their distinct tokens.
+
+        See :class:`~ntklib.gram.ParameterTangents`.
+        """
+        tokens, positions = np.unique(docs.ids, return_inverse=True)
+        counts = Documents(positions, docs.offsets).counts(len(tokens))
+        scale = self.width**-0.5
+        embedded = self.embedded(tokens).detach()
+        preactivations = (torch.nn.functional.linear(embedded, self.hidden.detach()) * scale).requires_grad_()
+        activated = self.architecture.phi.torch(preactivations)
+        (slopes,) = torch.autograd.grad(activated.sum(), preactivations)
+        readout = self.output.detach()[output] if self.output.ndim == 2 else self.output.detach()
+        signals = slopes * readout * scale
+        reaching = signals @ self.hidden.detach() * scale
+        one_hot = sparse.csr_array(
+            (np.ones(len(tokens)), tokens, np.arange(len(tokens) + 1)), shape=(len(tokens), self.vocabulary_size)
+        )
+        return [
+            ParameterTangents("output", (activated.detach().numpy() * scale,), counts),
+            ParameterTangents("hidden", (embedded.numpy() * scale, signals.numpy()), counts),
+            ParameterTangents("embedding", (one_hot, reaching.numpy()), counts),
+        ]

@@ -1,9 +1,10 @@
 """A small Gaussian calculus in sympy: from a model's definition to its tangent kernel, nothing typed in.
 
-A chapter writes the score with index sums, differentiates it (:func:`gradient`, :func:`tangent_kernel`), averages
-over the Gaussian weights (:func:`gaussian_expectation`: exact at every width), takes the widths to infinity
-(:func:`concentrate`, :func:`large_width_limit`), reads off which tokens must match (:func:`match_weights`,
-:func:`count_matches`), and inserts an activation (:func:`evaluate`, :func:`numerical_function`).
+A chapter writes the score with index sums, differentiates it (:func:`gradient`, :func:`tangent_kernel`),
+averages over the Gaussian weights (:func:`gaussian_expectation`: exact at every width), takes the widths to
+infinity (:func:`concentrate`, :func:`large_width_limit`), reads off which tokens must match
+(:func:`match_weights`, :func:`count_matches`), and inserts an activation (:func:`evaluate`,
+:func:`numerical_function`).
 """
 
 from ntklib.symbolic.evaluation import evaluate, numerical_function

@@ -1,6 +1,7 @@
 """From symbols to a concrete activation, and from there to numbers."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import exp, pi, sqrt
 from typing import Any
 
@@ -124,8 +125,8 @@ def numerical_function(expr: Expr, arguments: Sequence[Symbol]) -> Callable[...,
     Raises
     ------
     ValueError
-        If ``expr`` has symbols other than ``arguments``, an abstract activation or more than two variables in an
-        expectation.
+        If ``expr`` has symbols other than ``arguments``, an abstract activation or more than two variables
+        in an expectation.
 
     Notes
     -----
@@ -180,7 +181,7 @@ def _quadrature(node: GaussianExpectation, arguments: Sequence[Symbol]) -> Calla
 
 
 def _normal_integral(function: Callable[[float], float], spread: float, centre: float = 0.0) -> float:
-    """``E f(u)`` of a standard normal; the function may turn or jump where its argument is 0, at ``centre``."""
+    """``E f(u)`` of a standard normal; it may have a kink or jump at ``centre``."""
     width = min(5.0 / spread, 1.0) if spread > 0 else 1.0
     points = [p for p in (centre - width, centre, centre + width) if abs(p) < FARTHEST]
     ends = sorted({-FARTHEST, *points, *(p for p in (-8.0, 8.0)), FARTHEST})
@@ -193,5 +194,5 @@ def _normal_integral(function: Callable[[float], float], spread: float, centre: 
             epsrel=1e-12,
             limit=200,
         )[0]
-        for a, b in zip(ends, ends[1:], strict=False)
+        for a, b in pairwise(ends)
     )

@@ -1,4 +1,4 @@
-"""Expectations over Gaussian weights: integration by parts for polynomials, a Gaussian vector for functions."""
+"""Expectations over Gaussian weights: integration by parts, then a Gaussian vector."""
 
 from collections.abc import Sequence
 from itertools import permutations
@@ -21,8 +21,9 @@ from sympy import (
     sympify,
 )
 
+from ntklib.symbolic.expansion import Term, contract, terms
 from ntklib.symbolic.model import GaussianWeights
-from ntklib.symbolic.sums import Term, assemble, contract, terms
+from ntklib.symbolic.sums import assemble
 
 
 class GaussianExpectation(Expr):
@@ -73,7 +74,7 @@ class GaussianExpectation(Expr):
         integrand, names, matrix = sympify(integrand), list(variables), Matrix(covariance)
         if matrix.shape != (len(names), len(names)):
             raise ValueError(
-                f"covariance must be a {len(names)} x {len(names)} matrix, one row a variable, not {matrix.shape}."
+                f"covariance must be {len(names)} x {len(names)}, one row a variable, not {matrix.shape}."
             )
         if isinstance(expanded := expand_mul(integrand), Add):
             return Add(*(cls(part, names, matrix) for part in expanded.args))
@@ -206,23 +207,24 @@ def _average(term: Term, weights: GaussianWeights) -> list[Term]:
 
 
 def _vector_expectation(functions: list[Expr], weights: GaussianWeights) -> Expr:
-    """The expectation of a product of functions of linear forms, as an integral over a Gaussian vector."""
+    """Average a product of functions of linear forms: an integral over a Gaussian vector."""
     linear, integrand = [], []
     variables = [Symbol(f"z_{k + 1}") for k in range(len(functions))]
     for function, variable in zip(functions, variables, strict=True):
         if not isinstance(function, Function) or any(a.has(weights.base) for a in function.args[1:]):
             raise ValueError(
-                f"cannot average {function} over {weights.name}: it must be a polynomial in {weights.name} or a "
-                "function of one linear form of it. Average over other weights first, or take the large-width limit."
+                f"cannot average {function} over {weights.name}: it must be a polynomial in them or a "
+                "function of one linear form. Average over other weights first, or take the large-width limit."
             )
-        forms, offset = [], []
+        forms: list[Term] = []
+        offset: list[Term] = []
         for part in terms(function.args[0]):
             (forms if part.product.has(weights.base) else offset).append(part)
         for part in forms:
-            entries = [f for f in Mul.make_args(part.product) if f.has(weights.base)]
-            if len(entries) != 1 or not isinstance(entries[0], Indexed) or entries[0].base != weights.base:
+            drawn = [f for f in Mul.make_args(part.product) if f.has(weights.base)]
+            if len(drawn) != 1 or not isinstance(drawn[0], Indexed) or drawn[0].base != weights.base:
                 raise ValueError(
-                    f"cannot average {function} over {weights.name}: its argument is not linear in {weights.name}."
+                    f"cannot average {function} over {weights.name}: its argument is not linear in it."
                 )
         linear.append(assemble(forms))
         integrand.append(function.func(variable + assemble(offset), *function.args[1:]))

@@ -22,9 +22,10 @@ from sympy import (
     sqrt,
 )
 
+from ntklib.symbolic.expansion import Term, contract, terms
 from ntklib.symbolic.expectation import GaussianExpectation, gaussian_expectation
 from ntklib.symbolic.model import GaussianWeights
-from ntklib.symbolic.sums import Term, assemble, contract, simplify_sums, terms
+from ntklib.symbolic.sums import assemble, simplify_sums
 
 
 class Concentration(NamedTuple):
@@ -38,8 +39,9 @@ class Concentration(NamedTuple):
 def concentration(average: Expr, weights: Sequence[GaussianWeights]) -> Concentration:
     r"""Mean and variance of an average of polynomials in Gaussian weights.
 
-    ``E[S]`` and ``E[S²] − E[S]²``, both by integration by parts. An average whose variance vanishes converges to
-    its mean in mean square (Chebyshev), and so does every continuous function of it in probability.
+    ``E[S]`` and ``E[S²] − E[S]²``, both by integration by parts. An average whose variance vanishes
+    converges to its mean in mean square (Chebyshev), and so does every continuous function of it in
+    probability.
 
     Parameters
     ----------
@@ -137,8 +139,8 @@ def large_width_limit(
         expr = _limit(expr, width)
     if expr.free_symbols & fluctuations:
         raise ValueError(
-            f"the limit is random: {expr} still depends on fluctuations of a sum of weights. Every sum over a width "
-            "must enter as an average (divided by the width)."
+            f"the limit is random: {expr} depends on fluctuations of a sum of weights. Every sum over a "
+            "width must enter as an average (divided by the width)."
         )
     return simplify_sums(expr)
 
@@ -168,13 +170,13 @@ def concentrate(expr: Expr, width: Symbol, weights: Sequence[GaussianWeights]) -
     Raises
     ------
     ValueError
-        If an average does not concentrate, or the error bound does not vanish as ``width`` grows, or grows with
-        the range of another sum.
+        If an average does not concentrate, or the error bound does not vanish as ``width`` grows, or grows
+        with the range of another sum.
 
     Notes
     -----
-    Derivation. Equal to the original up to a term whose expectation vanishes as ``width`` grows, for functions with
-    bounded second moments.
+    Derivation. Equal to the original up to a term whose expectation vanishes as ``width`` grows, for
+    functions with bounded second moments.
 
     Examples
     --------
@@ -217,8 +219,8 @@ def _with_means(term: Term, width: Symbol, weights: tuple[GaussianWeights, ...])
         bounded = limit(error, growing, oo)
         if not bounded.is_finite or (growing == width and bounded != 0):
             raise ValueError(
-                f"replacing averages over {width} by their means is not justified in {assemble([term])}: the error "
-                f"can be as large as {error.subs(noise, 1)}. Average over other weights first."
+                f"replacing averages over {width} by their means is not justified in {assemble([term])}: the "
+                f"error can be as large as {error.subs(noise, 1)}. Average over other weights first."
             )
     return [Term(body * part.product, bound + part.bound) for part in terms(mean)]
 
@@ -262,7 +264,8 @@ def _limit(expr: Basic, width: Symbol) -> Basic:
         return expr.func(*(_limit(a, width) for a in expr.args))
     result = []
     for part in Add.make_args(expand(expr)):
-        powers, rest = [], []
+        powers: list[Expr] = []
+        rest: list[Expr] = []
         for factor in Mul.make_args(part):
             continuous = factor.has(Sum, Function, GaussianExpectation)
             (rest if continuous or not factor.has(width) else powers).append(factor)

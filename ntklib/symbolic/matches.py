@@ -17,10 +17,11 @@ from sympy import (
     expand,
 )
 
-from ntklib.symbolic.sums import Term, assemble, contract, fresh_index, terms
+from ntklib.symbolic.expansion import Term, contract, fresh_index, terms
+from ntklib.symbolic.sums import assemble
 
 
-def match_weights(expr: Expr) -> dict[tuple[KroneckerDelta, ...], Expr]:
+def match_weights(expr: Expr) -> dict[tuple[Expr, ...], Expr]:
     r"""Möbius weights of an expression in which tokens are equal or not.
 
     Every Kronecker delta is 0 or 1, so ``f(δ_1, …) = Σ_S λ_S Π_{o ∈ S} δ_o`` with
@@ -34,12 +35,13 @@ def match_weights(expr: Expr) -> dict[tuple[KroneckerDelta, ...], Expr]:
     Returns
     -------
     dict
-        The weight of each set of deltas, from ``()`` (no match needed: the bias) on. Zero weights are left out.
+        The weight of each set of deltas, from ``()`` (no match needed: the bias) on. Zero weights are left
+        out.
 
     Notes
     -----
-    Derivation; exact. The deltas are taken to be free of each other: match patterns that cannot occur get a weight
-    too, harmlessly.
+    Derivation; exact. The deltas are taken to be free of each other: match patterns that cannot occur get a
+    weight too, harmlessly.
 
     Examples
     --------
@@ -114,8 +116,8 @@ class TokenCount(Function):
 def count_matches(expr: Expr, token: Symbol, vocabulary: Symbol) -> Expr:
     r"""Turn matches of positions into products of counts.
 
-    A sum over all tokens is inserted, ``δ_{x_t x'_s} = Σ_u δ_{x_t u} δ_{x'_s u}``, the positions are summed first,
-    and ``Σ_t δ_{x_t u} = n_u(x)``: so ``Σ_t Σ_s δ_{x_t x'_s} = Σ_u n_u(x) n_u(x')``.
+    A sum over all tokens is inserted, ``δ_{x_t x'_s} = Σ_u δ_{x_t u} δ_{x'_s u}``, the positions are summed
+    first, and ``Σ_t δ_{x_t u} = n_u(x)``: so ``Σ_t Σ_s δ_{x_t x'_s} = Σ_u n_u(x) n_u(x')``.
 
     Parameters
     ----------
@@ -129,7 +131,8 @@ def count_matches(expr: Expr, token: Symbol, vocabulary: Symbol) -> Expr:
     Returns
     -------
     Expr
-        The kernel in terms of :class:`TokenCount`; deltas that do not match two summed positions are left alone.
+        The kernel in terms of :class:`TokenCount`; deltas that do not match two summed positions are left
+        alone.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""A model in symbols: Gaussian weights, an abstract activation, and the gradients that make a tangent kernel."""
+"""A model in symbols: Gaussian weights, an abstract activation, and the gradients of a score."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 from sympy import Expr, Function, Indexed, IndexedBase, Integer, Symbol, sympify
 from sympy.tensor.indexed import IndexException
 
-from ntklib.symbolic.sums import Term, assemble, contract, fresh_index, multiply, terms
+from ntklib.symbolic.expansion import Term, contract, fresh_index, multiply, terms
+from ntklib.symbolic.sums import assemble
 
 
 class AppliedActivation(Function):
-    """``φ^(k)(u)``: the ``k``-th derivative of an abstract activation at ``u``. Made by :class:`ActivationSymbol`."""
+    """``φ^(k)(u)``: a derivative of an abstract activation. Made by :class:`ActivationSymbol`."""
 
     nargs = 3
 
@@ -25,7 +26,7 @@ class AppliedActivation(Function):
         return self.args[2].name
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        """The derivative in the first argument is the activation's next derivative."""
+        """Differentiate in the argument: the activation's next derivative."""
         return self.func(self.args[0], self.order + 1, self.args[2])
 
     def _head(self, name: str, prime: str) -> str:
@@ -62,7 +63,7 @@ class ActivationSymbol:
 
     name: str = "phi"
 
-    def __call__(self, argument: Any, order: int = 0) -> AppliedActivation:
+    def __call__(self, argument: Any, order: int = 0) -> Expr:
         """``φ^(order)(argument)``."""
         return AppliedActivation(sympify(argument), Integer(order), Symbol(self.name))
 
