@@ -26,7 +26,7 @@ _HOMES = {
     "sweeps": ("sweep",),
     "statistics": ("bootstrap_interval", "cooccurrence", "label_scores", "noise_floor", "token_classes"),
     "claims": ("read_claims", "record_claim"),
-    "provenance": ("provenance",),
+    "environment": ("provenance",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,10 @@ from scipy.special import expit, softmax
 
 from ntklib.chebyshev import integrate
 from ntklib.documents import Documents
-from ntklib.spectrum import FeatureColumns, FeatureMap
+from ntklib.spectrum import FeatureColumns, FeatureMap, pattern_name
 
 
+@runtime_checkable
 class HasFeatureMap(Protocol):
     """What the dynamics need of an architecture."""
 
@@ -128,7 +129,8 @@ class GradientFlow:
         Returns
         -------
         DataFrame
-            One row a training document, columns (pattern, parameter group). All entries add up to the score.
+            One row a training document, columns (pattern, parameter group), patterns by
+            :func:`~ntklib.spectrum.pattern_name`. All entries add up to the score.
 
         Raises
         ------
@@ -158,7 +160,7 @@ class GradientFlow:
             span = slice(int(columns.starts[place]), int(columns.starts[place + 1]))
             overlap = self._features.matrix[:, span] @ probe_features[span]
             for group in weights.columns:
-                parts[pattern, group] = dual * overlap * weights[group].iloc[place]
+                parts[pattern_name(pattern), group] = dual * overlap * weights[group].iloc[place]
         index = pd.RangeIndex(len(dual), name="document")
         return pd.DataFrame(parts, index=index).rename_axis(columns=["pattern", "group"])
 
@@ -226,11 +228,11 @@ def gradient_flow(
     >>> flow.scores[0].round(3).tolist()
     [0.0, 1.007, 1.531]
     """
-    documents, labels, classes = _training_set(corpus)
+    documents, labels, classes = training_set(corpus)
     instants = _checked_times(times)
     if not 0 < tolerance < 1:
         raise ValueError(f"tolerance must be between 0 and 1, not {tolerance!r}.")
-    named = _named_probes(probes, documents, corpus)
+    named = named_probes(probes, documents, corpus)
     features = architecture.feature_map(documents)
     kernel = _FeatureKernel(features)
     outputs = 1 if classes == 2 else classes
@@ -277,7 +279,7 @@ def _hashable_in(key: Any, mapping: Mapping) -> bool:
         return False
 
 
-def _training_set(corpus: Any) -> tuple[Documents, Int[np.ndarray, " documents"], int]:
+def training_set(corpus: Any) -> tuple[Documents, Int[np.ndarray, " documents"], int]:
     """Documents, labels and number of classes of a Corpus or of a pair (documents, labels)."""
     docs, given = (corpus.tokens, corpus.labels) if hasattr(corpus, "labels") else corpus
     documents = Documents.of(docs, name="corpus")
@@ -312,7 +314,8 @@ def _checked_scores(scores: Any, shape: tuple[int, ...]) -> np.ndarray:
     return initial
 
 
-def _named_probes(probes: Any, documents: Documents, corpus: Any) -> dict[Any, Sequence[int]]:
+def named_probes(probes: Any, documents: Documents, corpus: Any) -> dict[Any, Sequence[int]]:
+    """Probes by name: as given, or every token of the vocabulary (of the documents, where there is none)."""
     if probes is None:
         if hasattr(corpus, "vocabulary"):
             return {token: [i] for i, token in enumerate(corpus.vocabulary)}

@@ -160,7 +160,7 @@ def largest_eigenvalue(network: torch.nn.Module, docs: Any) -> float:
     def scores(values: dict[str, torch.Tensor]) -> torch.Tensor:
         return torch.func.functional_call(network, values, (documents,)).reshape(-1)
 
-    with evaluating(network):
+    with evaluating(network), torch.enable_grad():
         linearised = torch.func.vjp(scores, parameters)
         initial: torch.Tensor = linearised[0]
         pull_back: Callable[..., Any] = linearised[1]
@@ -247,7 +247,7 @@ def _kernels(
         size * len(set(keys.values())), f"a kernel of {len(first)} x {len(second)}", "pass fewer documents"
     )
     totals = {key: np.zeros((len(first), len(second))) for key in keys.values()}
-    with evaluating(network):
+    with evaluating(network), torch.enable_grad():
         _check_output(network, first, output)
         if isinstance(network, HasTangents) and method != "jacobian":
             _add_structured(network, first, second, output, keys, totals)

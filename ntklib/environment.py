@@ -47,9 +47,7 @@ class ExecutionProvenance:
         return f'<p class="ntklib-provenance"><small>{html.escape(str(self))}</small></p>'
 
 
-def provenance(
-    corpus: Any = None, seeds: int | Iterable[int] | None = None, threads: int | None = None
-) -> ExecutionProvenance:
+def provenance(corpus: Any = None, seeds: Any = None, threads: int | None = None) -> ExecutionProvenance:
     """Say with which versions, corpus, seeds and threads a page was computed, in one line.
 
     Holds no path, time or machine, so that two executions print the same. The number of threads is printed

@@ -47,6 +47,19 @@ class Feature(NamedTuple):
     tokens: tuple[int, ...]
 
 
+def pattern_name(pattern: Pattern) -> str:
+    """Name of a pattern, for tables and figures.
+
+    Examples
+    --------
+    >>> [pattern_name(pattern) for pattern in ((), (0,), (0, 2))]
+    ['bias', 'offset 0', 'offsets 0, 2']
+    """
+    if not pattern:
+        return "bias"
+    return f"offset{'s' if len(pattern) > 1 else ''} {', '.join(map(str, pattern))}"
+
+
 def match_patterns(context: int) -> tuple[Pattern, ...]:
     """All subsets of the offsets ``0 … context − 1``, the smaller first.
 

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
-from ntklib.dynamics import _named_probes, _training_set
+from ntklib.dynamics import named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
 from ntklib.recording import Recorder, Task
 
@@ -26,6 +26,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adagrad": torch.optim.Adagrad,
     "adam": torch.optim.Adam,
 }
+SPARSE_OPTIMIZERS = ("sgd", "adagrad")
+"""Those that leave a row with no gradient as it is, so that the rows of absent tokens need not be touched."""
+
 DEFAULT_LEARNING_RATES = {"adagrad": 1e-3, "adam": 1e-3}
 """The released code's Adagrad, and torch's own default for Adam. SGD has none: its bound is the kernel's."""
 
@@ -153,15 +156,15 @@ def train(
     True
     """
     trained_parameters(network)
-    task = Task(network, *_training_set(corpus), name="corpus")
-    exam = None if test is None else Task(network, *_training_set(test), name="test")
+    task = Task(network, *training_set(corpus), name="corpus")
+    exam = None if test is None else Task(network, *training_set(test), name="test")
     step_size = _checked_learning_rate(optimizer, learning_rate)
     last = _checked_count(epochs, "epochs", 1)
     size = task.size if batch_size is None else min(_checked_count(batch_size, "batch_size", 1), task.size)
     _checked_count(seed, "seed", 0)
     sample = min(_checked_count(drift_documents, "drift_documents", 0), task.size)
     schedule = _checked_schedule(record, last)
-    named = _named_probes(probes, task.documents, corpus)
+    named = named_probes(probes, task.documents, corpus)
     probe_documents = documents_for(network, list(named.values()), "probes")
     kernel_documents = task.documents[np.sort(np.random.default_rng(seed).permutation(task.size)[:sample])]
 
@@ -191,7 +194,8 @@ def train(
             save_checkpoint(path, fingerprint, network, stepper, done, records)
 
     bar = tqdm(total=last, initial=done, unit="epoch", desc=optimizer, disable=None if progress else True)
-    with bar, _deferred_interrupt() as interrupted:
+    sparse = optimizer in SPARSE_OPTIMIZERS
+    with bar, _sparse_gradients(network, sparse), _deferred_interrupt() as interrupted:
         if done == 0 and not records:
             records[0] = recorder.record()
         while done < last:
@@ -246,7 +250,7 @@ def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float
     >>> largest_stable_learning_rate(network, ([[0, 1], [2, 1]], [1, 0])) > 0.1
     True
     """
-    task = Task(network, *_training_set(corpus), name="corpus")
+    task = Task(network, *training_set(corpus), name="corpus")
     curvature = 0.25 if task.single else 0.5
     return 2 / (curvature * largest_eigenvalue(network, task.documents))
 
@@ -283,6 +287,21 @@ def _divergence(recorder: Recorder, optimizer: str, learning_rate: float, epoch:
         f"{message} Full-batch SGD is stable below {bound:.3g} "
         "(ntklib.training.largest_stable_learning_rate); network is back at its initial weights."
     )
+
+
+@contextmanager
+def _sparse_gradients(network: torch.nn.Module, sparse: bool) -> Iterator[None]:
+    """Let a network that can do so keep gradients of the rows of its batch's tokens alone."""
+    if not hasattr(network, "sparse_gradients"):
+        yield
+        return
+    before, network.sparse_gradients = network.sparse_gradients, sparse
+    try:
+        # torch warns once unless told whether to check the indices, which come from the embedding itself
+        with torch.sparse.check_sparse_tensor_invariants(enable=False):
+            yield
+    finally:
+        network.sparse_gradients = before
 
 
 @contextmanager

@@ -111,14 +111,23 @@ def clean(executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def merge_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
-    """Return the outputs with the pieces of one stream joined: where text is cut into pieces is a race."""
+    """Return the outputs with neighbouring streams as one stdout, then one stderr: how they mix is a race."""
     merged: list[nbformat.NotebookNode] = []
+    neighbours: dict[str, nbformat.NotebookNode] = {}
+
+    def flush() -> None:
+        merged.extend(neighbours[name] for name in sorted(neighbours, reverse=True))
+        neighbours.clear()
+
     for output in outputs:
-        last = merged[-1] if merged else None
-        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
-            last["text"] += output.text
-        else:
+        if output.output_type != "stream":
+            flush()
             merged.append(output)
+        elif output.name in neighbours:
+            neighbours[output.name]["text"] += output.text
+        else:
+            neighbours[output.name] = output
+    flush()
     return merged
 
 

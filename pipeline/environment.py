@@ -28,7 +28,8 @@ def fingerprint() -> str:
 def install(python: str) -> None:
     """Install the lock file and ntklib itself into the environment of ``python``."""
     lock = os.path.join(ROOT, "requirements.lock")
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--progress-bar", "off"]
+    # Errors only: pip warns once for each package and each place that lacks it.
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--progress-bar", "off"]
     with open(lock) as file:
         # First, because the pip that comes with Python may not know how to go on with a broken download.
         locked_pip = next(line.strip() for line in file if line.startswith("pip=="))
@@ -73,7 +74,7 @@ def main(folder: str) -> None:
         except subprocess.CalledProcessError as error:
             sys.exit(
                 f"make: the installation stopped with exit code {error.returncode}; the message is above. "
-                "The same command goes on from there. Without a network, PIP_FIND_LINKS names a folder of wheels."
+                "The same command goes on from there. PIP_FIND_LINKS can name a folder of wheels instead."
             )
         with open(stamp + ".new", "w") as file:
             file.write(wanted)

@@ -91,11 +91,16 @@ class Runner:
         paths = [str(path) for path in (chapter.source, output, chapter.source.parent)]
         command = [sys.executable, "-m", "pipeline.worker", *paths]
         failure = None
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
         with (
             errors.open("w") as stderr,
             subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stderr=stderr, text=True, **pipes
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
             ) as child,
         ):
             self.children.add(child)

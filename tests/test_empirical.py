@@ -196,6 +196,16 @@ def test_kernel_changes_neither_documents_nor_weights_nor_gradients(method):
         assert parameter.grad is None
 
 
+@pytest.mark.parametrize("method", ["structured", "jacobian"])
+def test_kernel_is_the_same_where_gradients_are_switched_off(method):
+    network, docs = mlp(), documents(0, 5)
+    expected = empirical_ntk(network, docs, method=method), largest_eigenvalue(network, docs)
+    with torch.no_grad():
+        found = empirical_ntk(network, docs, method=method), largest_eigenvalue(network, docs)
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert found[1] == expected[1]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 12])
 def test_largest_eigenvalue_is_that_of_the_matrix(count):
     network, docs = mlp(), documents(0, count)

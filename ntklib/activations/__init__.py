@@ -1,4 +1,4 @@
-"""Activations ``φ`` with their derivatives, and their Gaussian moments: the dual activations ``K_φ(c) = E[φ(a)φ(b)]``."""
+"""Activations ``φ``, their derivatives and Gaussian moments: ``K_φ(c) = E[φ(a)φ(b)]``."""
 
 from ntklib.activations.activation import Activation
 from ntklib.activations.catalogue import get_activation

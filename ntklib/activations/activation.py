@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 ORDERS = (0, 1, 2)
 _PROBES = np.array([-7.3, -1.9, -0.61, -0.02, 0.03, 0.57, 2.1, 6.4])
@@ -38,7 +37,9 @@ class Activation:
     Raises
     ------
     TypeError
-        If ``torch`` is not a hashable callable.
+        If ``torch`` is not a hashable callable, or fails on a tensor, or returns none.
+    ValueError
+        If it does not act on each element on its own (as softmax does), or is not finite at some point.
 
     Notes
     -----
@@ -72,8 +73,10 @@ class Activation:
                 f"torch must be hashable, because moments are cached by activation; {self.torch!r} is not: "
                 "wrap it in a function."
             ) from None
+        if self.array_functions is None:
+            self._check_elementwise()
 
-    def value(self, x: ArrayLike) -> Float[np.ndarray, "*shape"]:
+    def value(self, x: Any) -> Float[np.ndarray, "*shape"]:
         """``φ(x)`` on an array of any shape.
 
         Examples
@@ -84,7 +87,7 @@ class Activation:
         """
         return self.derivative(x, order=0)
 
-    def derivative(self, x: ArrayLike, order: int = 1) -> Float[np.ndarray, "*shape"]:
+    def derivative(self, x: Any, order: int = 1) -> Float[np.ndarray, "*shape"]:
         """``φ^(order)(x)``, the derivative of order 0, 1 or 2, on an array of any shape.
 
         Parameters
@@ -126,7 +129,7 @@ class Activation:
             function = self.array_functions[order]
             if function is None:
                 raise ValueError(
-                    f"order={order}: the derivative of {self.name!r} of that order is no function but a Dirac delta."
+                    f"order={order}: that derivative of {self.name!r} is no function but a Dirac delta."
                 )
             result = np.asarray(function(array), dtype=np.float64)
         if not np.isfinite(result).all():
@@ -164,10 +167,21 @@ class Activation:
         """
         if self.symbolic_function is None:
             raise ValueError(
-                f"activation {self.name!r} has no symbolic form: it is a function of tensors alone. Give one: "
-                "Activation(name, torch_function, sympy_function)."
+                f"activation {self.name!r} has no symbolic form: it is a function of tensors alone. "
+                "Give one: Activation(name, torch_function, sympy_function)."
             )
         return self.symbolic_function(x)
+
+    def _check_elementwise(self) -> None:
+        together = self.derivative(_PROBES, 0)
+        alone = np.array([self.derivative(probe, 0) for probe in _PROBES])
+        # Vectorised and scalar code paths may round differently: hence not equal to the last bit.
+        if not np.allclose(together, alone, rtol=1e-12, atol=1e-14):
+            worst = int(np.argmax(np.abs(together - alone)))
+            raise ValueError(
+                f"activation {self.name!r} must act on each element on its own, always in the same way: "
+                f"at {_PROBES[worst]:g} it is {alone[worst]:g} alone, {together[worst]:g} among others."
+            )
 
     def _by_torch(self, array: np.ndarray, order: int) -> np.ndarray:
         import torch
@@ -184,12 +198,12 @@ class Activation:
             raise TypeError(f"activation {self.name!r} must return a tensor, not {type(y).__name__}.")
         if y.shape != x.shape or y.dtype != x.dtype:
             raise ValueError(
-                f"activation {self.name!r} must act on each element: from a {x.dtype} tensor of shape "
-                f"{tuple(x.shape)} it made {y.dtype} of shape {tuple(y.shape)}."
+                f"activation {self.name!r} must act on each element and keep the type: from a {x.dtype} "
+                f"tensor of shape {tuple(x.shape)} it made {y.dtype} of shape {tuple(y.shape)}."
             )
         for _ in range(order):
             y = self._torch_gradient(x, y)
-        return y.detach().numpy()
+        return y.numpy(force=True)  # force: the gradient of abs is a tensor of zeros without memory
 
     def _torch_gradient(self, x: Any, y: Any) -> Any:
         import torch
@@ -201,25 +215,6 @@ class Activation:
         except RuntimeError as error:
             raise TypeError(f"activation {self.name!r} cannot be differentiated by torch: {error}") from error
         return torch.zeros_like(x) if gradient is None else gradient
-
-    def check(self) -> None:
-        """Raise an error that says what is wrong if ``torch`` is no function of one real number.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it fails on a tensor, or returns something else than a tensor of the same shape and type, or
-            another value in other company (as softmax does), or a value that is not finite.
-        """
-        together = self.derivative(_PROBES, 0)
-        alone = np.array([self.derivative(probe, 0) for probe in _PROBES])
-        # Vectorised and scalar code paths may round differently: hence not equal to the last bit.
-        if not np.allclose(together, alone, rtol=1e-12, atol=1e-14):
-            worst = int(np.argmax(np.abs(together - alone)))
-            raise ValueError(
-                f"activation {self.name!r} must act on each element on its own and give the same value each time: "
-                f"at {_PROBES[worst]:g} it is {alone[worst]:g} alone but {together[worst]:g} among other elements."
-            )
 
 
 def check_order(order: int) -> None:

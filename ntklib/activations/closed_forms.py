@@ -1,12 +1,13 @@
-"""Closed forms of ``E φ^(o)(a)`` and ``E φ^(o)(a) φ^(o)(b)`` for Gaussian ``(a, b)``, orders ``o`` = 0, 1 and 2.
+"""Closed forms of ``E φ^(o)(a)`` and ``E φ^(o)(a) φ^(o)(b)`` for Gaussian ``(a, b)``, orders ``o`` = 0, 1, 2.
 
-Each order is the derivative in ``c`` of the one before (Price's theorem, ``K_φ' = dK_φ/dc``). All are written with
-``gap = q₁q₂ − c²``, computed as a product, and with arctan2: nothing cancels as ``|c|`` approaches ``√(q₁q₂)``.
+Each order is the derivative in ``c`` of the one before (Price's theorem, ``K_φ' = dK_φ/dc``). All are written
+with ``gap = q₁q₂ − c²``, computed as a product, and with arctan2: nothing cancels as ``|c| → √(q₁q₂)``.
 """
 
 import numpy as np
+from jaxtyping import Float
 
-Array = np.ndarray
+Array = Float[np.ndarray, " n"]
 
 
 def _gap(c: Array, q1: float, q2: float) -> Array:
@@ -31,16 +32,17 @@ def relu_mean(q: float, order: int) -> float:
 
 
 def relu_dual(c: Array, q1: float, q2: float, order: int) -> Array:
-    """``K = (√gap + cβ)/2π`` with ``β = π − arccos(c/√(q₁q₂))`` (Cho & Saul 2009), ``K' = β/2π``, ``K'' = 1/(2π√gap)``.
+    """``K = (√gap + cβ)/2π``, ``K' = β/2π``, ``K'' = 1/(2π√gap)`` with ``β = π − arccos(c/√(q₁q₂))``.
 
+    Cho & Saul (2009); with equal variances ``√gap = q sin θ`` and ``β = π − θ``.
     ``β = arctan2(√gap, −c)``: arccos would lose half of the digits at ``|c| → √(q₁q₂)``.
     """
     root = np.sqrt(_gap(c, q1, q2))
     if order == 2:
         if (root == 0).any():
             raise ValueError(
-                "order=2: E φ''(a)φ''(b) of 'relu' is infinite at |covariance| = √(variance · variance_b), because "
-                "φ'' is a Dirac delta; use a smooth activation such as 'gelu', 'silu', 'tanh' or 'erf'."
+                "order=2: E φ''(a)φ''(b) of 'relu' is infinite at |covariance| = √(variance · variance_b), "
+                "where φ'' is a Dirac delta; use a smooth activation: 'gelu', 'silu', 'tanh' or 'erf'."
             )
         return 1 / (2 * np.pi * root)
     angle = np.arctan2(root, -c)
@@ -53,7 +55,10 @@ def erf_mean(q: float, order: int) -> float:
 
 
 def erf_dual(c: Array, q1: float, q2: float, order: int) -> Array:
-    """``K = (2/π) arctan(2c/√D)`` with ``D = (1+2q₁)(1+2q₂) − 4c²`` (Williams 1998), ``K' = 4/(π√D)``, ``K'' = 16c/(πD^{3/2})``."""
+    """``K = (2/π) arctan(2c/√D)``, ``K' = 4/(π√D)``, ``K'' = 16c/(πD^{3/2})``, ``D = (1+2q₁)(1+2q₂) − 4c²``.
+
+    Williams (1998), who writes ``(2/π) arcsin(2c/√((1+2q₁)(1+2q₂)))``.
+    """
     d = 1 + 2 * q1 + 2 * q2 + 4 * _gap(c, q1, q2)
     if order == 0:
         return 2 / np.pi * np.arctan2(2 * c, np.sqrt(d))
@@ -66,9 +71,9 @@ def gelu_mean(q: float, order: int) -> float:
 
 
 def gelu_dual(c: Array, q1: float, q2: float, order: int) -> Array:
-    """Tsuchida et al. (2020), with ``P = (1+q₁)(1+q₂)``, ``Δ² = P − c²``, ``ψ = π/2 + arctan(c/Δ)``, ``n = 2+q₁+q₂``.
+    """Tsuchida et al. (2020), with ``P = (1+q₁)(1+q₂)``, ``Δ² = P − c²``, ``ψ = π/2 + arctan(c/Δ)``.
 
-    ``2πK = cψ + (c² + q₁q₂Δ²)/(PΔ)``; ``2πK' = ψ + cn/(PΔ) + c/Δ³``;
+    With ``n = 2+q₁+q₂``: ``2πK = cψ + (c² + q₁q₂Δ²)/(PΔ)``; ``2πK' = ψ + cn/(PΔ) + c/Δ³``;
     ``2πK'' = 1/Δ + (1 + n)/Δ³ + 3c²/Δ⁵``.
     """
     p, n = (1 + q1) * (1 + q2), 2 + q1 + q2

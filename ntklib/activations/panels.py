@@ -1,7 +1,7 @@
 """Panels of the real line on which an activation is a polynomial to rounding: where to put quadrature nodes.
 
-A Gauss-Hermite rule of fixed size fails when the activation bends within a small part of the Gaussian (tanh at
-variance 10⁶) or has a kink. Gauss-Legendre on panels that follow the activation converges at every variance.
+A Gauss-Hermite rule of fixed size fails when the activation bends within a small part of the Gaussian (tanh
+at variance 10⁶) or has a kink. Gauss-Legendre on panels that follow the activation converges at any variance.
 """
 
 from functools import lru_cache
@@ -17,6 +17,9 @@ RADIUS = 10.0
 _NODES = 16
 _RESOLUTION = 1e-13
 _MOST_PANELS = 4096
+_NEAR_ENDS = np.array(
+    [-1 + 1e-12, 1 - 1e-12]
+)  # of a panel [−1, 1]; at its ends a jump has no value of its own
 
 GAUSSIAN_BREAKS = np.arange(-RADIUS, RADIUS + 1, 2.0)
 """Breaks in standard deviations: 16 nodes resolve the density on a panel of width 2."""
@@ -29,16 +32,14 @@ def gauss_legendre(nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _last_coefficients() -> np.ndarray:
-    """Matrix from values at the nodes to the last two Legendre coefficients of their interpolant."""
+def _legendre_coefficients() -> np.ndarray:
+    """Matrix from values at the nodes to the Legendre coefficients of their interpolant."""
     nodes, weights = gauss_legendre(_NODES)
-    degrees = np.arange(_NODES)
-    vandermonde = legendre.legvander(nodes, _NODES - 1)
-    return (vandermonde * weights[:, None] * (degrees + 0.5))[:, -2:]
+    return legendre.legvander(nodes, _NODES - 1) * weights[:, None] * (np.arange(_NODES) + 0.5)
 
 
 def nodes_of(breaks: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights on the panels between ``breaks`` (along the last axis), (…, P·nodes) each."""
+    """Gauss-Legendre nodes and weights, (…, P·nodes) each, on the P panels between ``breaks`` (…, P+1)."""
     points, weights = gauss_legendre(nodes)
     centre, half = (breaks[..., 1:] + breaks[..., :-1]) / 2, np.diff(breaks) / 2
     shape = (*breaks.shape[:-1], -1)
@@ -50,7 +51,8 @@ def nodes_of(breaks: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _refined(activation: Activation, order: int, deviation: float, breaks: np.ndarray) -> np.ndarray:
     """Bisect panels until the function is a polynomial on each, relative to its size under the Gaussian."""
-    points = gauss_legendre(_NODES)[0]
+    points = np.concatenate([_NEAR_ENDS, gauss_legendre(_NODES)[0]])
+    at_ends = legendre.legvander(_NEAR_ENDS, _NODES - 1)
     low, high = breaks[:-1], breaks[1:]
     found, scale = [breaks], 0.0
     count = len(low)
@@ -61,16 +63,21 @@ def _refined(activation: Activation, order: int, deviation: float, breaks: np.nd
         # Squared, the damping is the density: the error counts as it does in a second moment.
         scale = max(scale, float(np.max(np.abs(values) * np.exp(-((x / deviation) ** 2) / 4))))
         nearest = np.maximum(0, np.maximum(low, -high)) / deviation
-        rest = np.abs(values @ _last_coefficients()).max(axis=1) * np.exp(-(nearest**2) / 4)
+        coefficients = values[:, 2:] @ _legendre_coefficients()
+        error = np.maximum(
+            np.abs(coefficients[:, -2:]).max(axis=1),
+            # What bends steeply at the very end of a panel is seen by none of the nodes.
+            1e-2 * np.abs(coefficients @ at_ends.T - values[:, :2]).max(axis=1),
+        ) * np.exp(-(nearest**2) / 4)
         narrow = half <= 1e-14 * np.maximum(np.abs(low), np.abs(high)) + 1e-16 * deviation
-        split = (rest > _RESOLUTION * scale) & ~narrow
+        split = (error > _RESOLUTION * scale) & ~narrow
         low, centre, high = low[split], centre[split], high[split]
         found.append(centre)
         count += len(centre)
         if count > _MOST_PANELS:
             raise ValueError(
-                f"activation {activation.name!r}: its derivative of order {order} varies too fast to be integrated "
-                f"over a Gaussian of variance {deviation**2:g} (more than {_MOST_PANELS} panels at "
+                f"activation {activation.name!r}: its derivative of order {order} varies too fast to "
+                f"integrate over a Gaussian of variance {deviation**2:g} (more than {_MOST_PANELS} panels at "
                 f"x = {low[0]:g}); use a smaller variance or a smoother activation."
             )
         low, high = np.concatenate([low, centre]), np.concatenate([centre, high])
@@ -85,10 +92,12 @@ def _powers_of_two(unit: float, deviation: float) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def kinks(activation: Activation, order: int, deviation: float) -> tuple[float, ...]:
-    """Where the function is no polynomial on any panel wider than 1e-9 standard deviations: kinks and jumps."""
+    """Kinks and jumps: where only panels narrower than 1e-9 standard deviations resolve the function."""
     unit = min(1.0, deviation)
     # Uneven numbers, so that no break and no midpoint falls on a kink at a round number and hides it.
-    breaks = np.concatenate([-_powers_of_two(0.6137 * unit, deviation)[::-1], _powers_of_two(0.7391 * unit, deviation)])
+    breaks = np.concatenate(
+        [-_powers_of_two(0.6137 * unit, deviation)[::-1], _powers_of_two(0.7391 * unit, deviation)]
+    )
     breaks = _refined(activation, order, deviation, breaks)
     narrow = np.flatnonzero(np.diff(breaks) < 1e-9 * deviation)
     found: list[float] = []
@@ -102,7 +111,7 @@ def kinks(activation: Activation, order: int, deviation: float) -> tuple[float, 
 
 @lru_cache(maxsize=256)
 def panels(activation: Activation, order: int, deviation: float) -> np.ndarray:
-    """Breaks between −10 and 10 standard deviations, symmetric and with 0 among them, that follow the activation."""
+    """Find breaks that follow the activation within ±10 deviations, symmetric and with 0 among them."""
     steps = _powers_of_two(0.7391, deviation) if deviation > 1 else np.array([RADIUS * deviation])
     breaks = np.concatenate([-steps[::-1], [0.0], steps, kinks(activation, order, deviation)])
     breaks = _refined(activation, order, deviation, np.unique(breaks))
@@ -110,7 +119,7 @@ def panels(activation: Activation, order: int, deviation: float) -> np.ndarray:
 
 
 def thinned(candidates: np.ndarray, breaks: np.ndarray) -> np.ndarray:
-    """The candidates that lie well inside a panel between ``breaks``: the others would make slivers."""
+    """Keep the candidates that lie well inside a panel between ``breaks``: others would make slivers."""
     inside = candidates[(candidates > breaks[0]) & (candidates < breaks[-1])]
     panel = np.searchsorted(breaks, inside)
     low, high = breaks[panel - 1], breaks[panel]
@@ -126,16 +135,17 @@ def require_function(activation: Activation, order: int, deviation: float) -> No
     if order == 0 or activation.array_functions is not None:
         return
     require_function(activation, order - 1, deviation)
-    breaks = np.union1d(panels(activation, order, deviation), panels(activation, order - 1, deviation))
+    followed = np.union1d(panels(activation, order, deviation), panels(activation, order - 1, deviation))
+    breaks = np.union1d(followed, deviation * GAUSSIAN_BREAKS)
     x, weights = nodes_of(breaks, _NODES)
     integral = (weights * activation.derivative(x, order)).reshape(-1, _NODES).sum(axis=1)
     below = activation.derivative(breaks, order - 1)
     damping = np.exp(-((breaks / deviation) ** 2) / 4)
-    wrong = np.abs(integral - np.diff(below)) * np.minimum(damping[1:], damping[:-1])
+    wrong = np.abs(integral - np.diff(below)) * np.maximum(damping[1:], damping[:-1])
     panel = int(np.argmax(wrong))
     if wrong[panel] > 1e-7 * np.max(np.abs(below) * damping):
         raise ValueError(
-            f"order={order}: the derivative of activation {activation.name!r} of order {order - 1} jumps near "
-            f"x = {breaks[panel]:.3g}, or torch differentiates it wrongly there: the next derivative is a Dirac "
-            "delta, whose second moment is infinite; use a smoother activation."
+            f"order={order}: the derivative of order {order - 1} of activation {activation.name!r} jumps "
+            f"between x = {breaks[panel]:.3g} and {breaks[panel + 1]:.3g}, or torch differentiates it wrongly "
+            "there: the next one is a Dirac delta, whose second moment is infinite; use a smoother activation."
         )

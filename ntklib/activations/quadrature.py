@@ -20,7 +20,7 @@ TOLERANCE = 1e-11
 
 _RULES = (12, 16, 24, 36)
 _BLOCK = 1_000_000  # evaluations at a time: 8 MB an array
-_MOST_EVALUATIONS = 200_000_000
+_MOST_EVALUATIONS = 100_000_000
 
 
 def _density(u: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def _single(activation: Activation, order: int, first: float, second: float | No
 def _double(
     activation: Activation, order: int, first: float, second: float, cosine: float, sine: float, nodes: int
 ) -> float:
-    """``E f(first·u) f(second·(cosine·u + sine·w))``, ``u, w ~ N(0, 1)`` independent: the inner mean for each ``u``."""
+    """``E f(first·u) f(second·(cosine·u + sine·w))``, ``u, w ~ N(0, 1)`` independent."""
     inner_panels = panels(activation, order, second)
     breaks = panels(activation, order, first) / first
     if abs(cosine) > 1e-9:  # else the inner mean does not vary with u
@@ -94,8 +94,10 @@ def _scale(activation: Activation, order: int, variance: float) -> float:
     require_function(activation, order, deviation)
     edge = activation.derivative(RADIUS * deviation * np.array([-1.0, 1.0]), order)
     square = _single(activation, order, deviation, deviation, _RULES[1])
-    if np.max(edge**2) * _density(np.array(RADIUS)) > 1e-15 * square:
-        raise _refused(activation, order, f"grows too fast to be integrated over a Gaussian of variance {variance:g}")
+    if np.max(edge**2 * _density(np.array([-RADIUS, RADIUS]))) > 1e-12 * square:
+        raise _refused(
+            activation, order, f"grows too fast to be integrated over a Gaussian of variance {variance:g}"
+        )
     return float(np.sqrt(square))
 
 
@@ -108,7 +110,9 @@ def quadrature_mean(activation: Activation, order: int, variance: float) -> floa
 
 
 @lru_cache(maxsize=65536)
-def quadrature_dual(activation: Activation, order: int, covariance: float, first: float, second: float) -> float:
+def quadrature_dual(
+    activation: Activation, order: int, covariance: float, first: float, second: float
+) -> float:
     """``E f(a)f(b)`` for variances ``first``, ``second`` and that covariance, ``f = φ^(order)``."""
     scale = _scale(activation, order, first) * _scale(activation, order, second)
     if covariance == 0:
@@ -128,13 +132,15 @@ def quadrature_dual(activation: Activation, order: int, covariance: float, first
     return _accepted(activation, order, values, scale, first)
 
 
-def _accepted(activation: Activation, order: int, values: list[float], scale: float, variance: float) -> float:
+def _accepted(
+    activation: Activation, order: int, values: list[float], scale: float, variance: float
+) -> float:
     change = abs(values[-1] - values[-2])
     if not change <= TOLERANCE * scale:
         raise _refused(
             activation,
             order,
-            f"cannot be integrated over a Gaussian of variance {variance:g}: a finer rule still changes the result "
-            f"by {change / scale:.1e} of its scale",
+            f"cannot be integrated over a Gaussian of variance {variance:g}: a finer rule still changes "
+            f"it by {change / scale:.1e} of its scale",
         )
     return values[-1]

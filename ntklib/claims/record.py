@@ -105,7 +105,7 @@ def record_claim(
     source: str,
     expected: tuple[Any, ...] | str,
     measured: Any = None,
-    interval: tuple[float, float] | None = None,
+    interval: Any = None,
     unit: str = "",
     digits: int = 3,
     verdict: str | None = None,

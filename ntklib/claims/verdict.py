@@ -6,9 +6,7 @@ from typing import Any
 VERDICTS = ("supported", "supported under a condition", "not supported", "not testable here")
 
 
-def verdict_from(
-    measured: Any, expected: tuple[Any, ...], interval: tuple[float, float] | None = None
-) -> tuple[str, bool]:
+def verdict_from(measured: Any, expected: tuple[Any, ...], interval: Any = None) -> tuple[str, bool]:
     """Verdict that follows from a measured value, its interval and what was expected.
 
     "supported" if the whole interval satisfies the rule, "not supported" otherwise
@@ -100,9 +98,10 @@ def allowed_range(rule: Any) -> tuple[float, float]:
         raise ValueError(f"expected must be ('above', a), ('below', b) or ('between', a, b), not {rule!r}.")
     if kind == "between" and bounds[0] > bounds[1]:
         raise ValueError(f"expected must be ('between', a, b) with a <= b, not {rule!r}.")
+    ends = [float(bound) for bound in bounds]
     if kind == "above":
-        return bounds[0], math.inf
-    return (-math.inf, bounds[0]) if kind == "below" else (bounds[0], bounds[1])
+        return ends[0], math.inf
+    return (-math.inf, ends[0]) if kind == "below" else (ends[0], ends[1])
 
 
 def is_number(value: Any) -> bool:

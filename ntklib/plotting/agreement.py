@@ -132,7 +132,7 @@ def plot_agreement(
         raise ValueError(f"above must have shape {x.shape}, one bool for each probe, not {mask.shape}.")
     kept = total if mask.all() else _defined_r_squared(y[mask], x[mask])
     name = "probes" if above is None else "above the noise floor"
-    label = f"{name} ({_number(mask)}" + ("" if kept is None else f", R² = {kept:.2f}") + ")"
+    label = f"{name} ({_number(mask)}" + ("" if kept is None else _minus(f", R² = {kept:.2f}")) + ")"
     if not mask.all():
         ax.plot(
             x[~mask], y[~mask], "o", markersize=3.5, markerfacecolor="none", markeredgewidth=0.7,
@@ -165,7 +165,7 @@ def plot_convergence(
     ax: Axes | None = None,
     *,
     error: str = "relative error of the kernel",
-    expected: float = -0.5,
+    expected: float | int = -0.5,
 ) -> Axes:
     """Draw errors against width on logarithmic axes, with the fitted power law and the expected one.
 
@@ -215,16 +215,23 @@ def plot_convergence(
     centre, level = np.exp(np.log(sizes).mean()), np.exp(np.log(values).mean())
     line = np.array([sizes.min(), sizes.max()])
     fitted = f"fit: slope {slope.estimate:.2f} [{slope.low:.2f}, {slope.high:.2f}]"
-    ax.loglog(line, level * (line / centre) ** slope.estimate, "-", color=COLOURS["blue"], label=fitted)
+    ax.loglog(
+        line, level * (line / centre) ** slope.estimate, "-", color=COLOURS["blue"], label=_minus(fitted)
+    )
     ax.loglog(
         line,
         level * (line / centre) ** expected,
         "--",
         color=COLOURS["vermillion"],
-        label=f"slope {expected:g}",
+        label=_minus(f"slope {expected:g}"),
     )
     ax.set(xlabel="width m", ylabel=error)
     ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
     ax.minorticks_off()
     ax.legend()
     return ax
+
+
+def _minus(text: str) -> str:
+    """Write numbers with the minus sign that the axes have."""
+    return text.replace("-", "−")

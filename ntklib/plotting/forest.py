@@ -40,8 +40,8 @@ def plot_claims(claims: pd.DataFrame, axes: Any = None) -> np.ndarray:
 
     Examples
     --------
-    >>> claims = pd.DataFrame({"measured": [0.95], "low": [0.93], "high": [0.97], "unit": ["R²"],
-    ...     "expected": [("above", 0.9)], "verdict": ["supported"], "decisive": [True]}, index=["mlp-agreement"])
+    >>> claim = {"measured": 0.95, "low": 0.93, "high": 0.97, "unit": "R²", "expected": ("above", 0.9)}
+    >>> claims = pd.DataFrame([claim | {"verdict": "supported", "decisive": True}], index=["mlp-agreement"])
     >>> plot_claims(claims)[0].get_xlabel()
     'R²'
     """

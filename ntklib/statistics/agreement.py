@@ -16,7 +16,7 @@ from ntklib.statistics.validation import finite_array, positive_integer, proport
 _PROBES_AT_ONCE = 4096
 
 
-def label_scores(network: Any, probes: Mapping[Any, Sequence[int]] | Sequence[Sequence[int]]) -> Any:
+def label_scores(network: Any, probes: Any) -> Any:
     """Label scores of probes: the network's score of each token or n-gram alone.
 
     ``s_u = s((u))``, and for an n-gram ``s((u_1, …, u_n))``
@@ -240,8 +240,6 @@ def convergence_rate(
     slope = float(weights @ y)
     # Residuals of a fitted line are too small on average by the two degrees of freedom that it took.
     residuals = (y - y.mean() - slope * (x - x.mean())) * np.sqrt(len(x) / (len(x) - 2))
-    if np.ptp(residuals) == 0:
-        return Interval(slope, slope, slope, confidence)
 
     def resampled_slope(sample: Float[np.ndarray, "..."], axis: int = -1) -> Any:
         return slope + np.tensordot(sample, weights, axes=([axis], [0]))

@@ -7,10 +7,10 @@ infinity (:func:`concentrate`, :func:`large_width_limit`), reads off which token
 :func:`numerical_function`).
 """
 
+from ntklib.symbolic.averages import Concentration, concentrate, concentration, large_width_limit
 from ntklib.symbolic.evaluation import evaluate, numerical_function
 from ntklib.symbolic.expectation import GaussianExpectation, gaussian_expectation
 from ntklib.symbolic.integrals import gaussian_mean, gaussian_pair, weak_derivative
-from ntklib.symbolic.limits import Concentration, concentrate, concentration, large_width_limit
 from ntklib.symbolic.matches import TokenCount, count_matches, match_split, match_weights
 from ntklib.symbolic.model import (
     ActivationSymbol,

@@ -138,7 +138,7 @@ def numerical_function(expr: Expr, arguments: Sequence[Symbol]) -> Callable[...,
     >>> z, q = symbols("z"), symbols("q", positive=True)
     >>> second_moment = numerical_function(GaussianExpectation(tanh(z) ** 2, [z], [[q]]), [q])
     >>> round(second_moment(1.0), 9)
-    0.394294415
+    0.39429449
     """
     if abstract := sorted(map(str, expr.atoms(AppliedActivation))):
         raise ValueError(f"expr holds the abstract {abstract[0]}: insert an activation with evaluate first.")

@@ -1,6 +1,6 @@
 """Expectations over Gaussian weights: integration by parts, then a Gaussian vector."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -36,7 +36,7 @@ class GaussianExpectation(Expr):
     ----------
     integrand : Expr
         ``f(z)``.
-    variables : sequence of Symbol
+    variables : iterable of Symbol
         ``z``.
     covariance : matrix
         ``C``, symmetric, entries in any symbols.
@@ -70,7 +70,7 @@ class GaussianExpectation(Expr):
 
     is_commutative = True
 
-    def __new__(cls, integrand: Any, variables: Sequence[Symbol], covariance: Any) -> Expr:  # noqa: D102
+    def __new__(cls, integrand: Any, variables: Iterable[Symbol], covariance: Any) -> Expr:  # noqa: D102
         integrand, names, matrix = sympify(integrand), list(variables), Matrix(covariance)
         if matrix.shape != (len(names), len(names)):
             raise ValueError(
@@ -129,7 +129,8 @@ class GaussianExpectation(Expr):
             rows = r" \\ ".join(
                 " & ".join(printer.doprint(x) for x in matrix.row(k)) for k in range(matrix.rows)
             )
-            law = rf"z \sim \mathcal{{N}}\left(0,\, \begin{{psmallmatrix}} {rows} \end{{psmallmatrix}}\right)"
+            matrix_text = rf"\left(\begin{{smallmatrix}} {rows} \end{{smallmatrix}}\right)"
+            law = rf"z \sim \mathcal{{N}}\left(0,\, {matrix_text}\right)"
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"\mathbb{{E}}_{{{law}}}\left[{printer.doprint(self.integrand)}\right]{power}"
 
@@ -213,8 +214,8 @@ def _vector_expectation(functions: list[Expr], weights: GaussianWeights) -> Expr
     for function, variable in zip(functions, variables, strict=True):
         if not isinstance(function, Function) or any(a.has(weights.base) for a in function.args[1:]):
             raise ValueError(
-                f"cannot average {function} over {weights.name}: it must be a polynomial in them or a "
-                "function of one linear form. Average over other weights first, or take the large-width limit."
+                f"cannot average {function} over {weights.name}: it must be a polynomial or a "
+                "function of one linear form. Average over other weights or take the large-width limit first."
             )
         forms: list[Term] = []
         offset: list[Term] = []

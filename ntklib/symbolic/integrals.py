@@ -68,7 +68,7 @@ def gaussian_mean(function: Expr, variable: Symbol, variance: Expr) -> Expr | No
 
     Examples
     --------
-    >>> from sympy import Max, erf, symbols
+    >>> from sympy import Max, erf, sqrt, symbols
     >>> x, q = symbols("x", real=True), symbols("q", positive=True)
     >>> gaussian_mean(Max(0, x), x, q)
     sqrt(2)*sqrt(q)/(2*sqrt(pi))
@@ -116,7 +116,7 @@ def gaussian_pair(
     --------
     The ReLU's dual activation (Cho and Saul 2009), and that of erf (Williams 1998):
 
-    >>> from sympy import Max, erf, symbols
+    >>> from sympy import Heaviside, Max, erf, symbols
     >>> x, (q, c) = symbols("x", real=True), symbols("q c", positive=True)
     >>> gaussian_pair(Heaviside(x), Heaviside(x), x, q, c)
     asin(c/q)/(2*pi) + 1/4

@@ -38,6 +38,11 @@ def match_weights(expr: Expr) -> dict[tuple[Expr, ...], Expr]:
         The weight of each set of deltas, from ``()`` (no match needed: the bias) on. Zero weights are left
         out.
 
+    Raises
+    ------
+    ValueError
+        If a delta stands under a sum within a function, so that it stands for several matches.
+
     Notes
     -----
     Derivation; exact. The deltas are taken to be free of each other: match patterns that cannot occur get a
@@ -45,13 +50,15 @@ def match_weights(expr: Expr) -> dict[tuple[Expr, ...], Expr]:
 
     Examples
     --------
-    >>> from sympy import exp
+    >>> from sympy import KroneckerDelta, exp
     >>> from ntklib.symbolic import index_symbols
     >>> s, t = index_symbols("s t")
     >>> match_weights(exp(KroneckerDelta(s, t)))
     {(): 1, (KroneckerDelta(s, t),): -1 + E}
     """
     deltas = sorted(expr.atoms(KroneckerDelta), key=default_sort_key)
+    if hidden := [delta for delta in deltas if delta.free_symbols - expr.free_symbols]:
+        raise ValueError(f"{hidden[0]} stands under a sum within a function: write that sum out first.")
     weights = {}
     for size in range(len(deltas) + 1):
         for chosen in combinations(deltas, size):
@@ -87,7 +94,7 @@ def match_split(expr: Expr) -> Expr:
 
     Examples
     --------
-    >>> from sympy import exp
+    >>> from sympy import KroneckerDelta, Sum, exp
     >>> from ntklib.symbolic import index_symbols
     >>> s, t, L = index_symbols("s t L")
     >>> match_split(Sum(exp(KroneckerDelta(s, t)), (s, 1, L)))
@@ -140,7 +147,7 @@ def count_matches(expr: Expr, token: Symbol, vocabulary: Symbol) -> Expr:
 
     Examples
     --------
-    >>> from sympy import IndexedBase
+    >>> from sympy import IndexedBase, KroneckerDelta, Sum
     >>> from ntklib.symbolic import index_symbols
     >>> s, t, u, L, M, V = index_symbols("s t u L M V")
     >>> x, y = IndexedBase("x"), IndexedBase("y")

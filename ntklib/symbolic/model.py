@@ -97,8 +97,8 @@ class GaussianWeights:
     """
 
     name: str
-    shape: tuple[Expr, ...]
-    variance: Expr
+    shape: tuple[Expr | int, ...]
+    variance: Expr | int
 
     @property
     def base(self) -> IndexedBase:
@@ -115,7 +115,7 @@ class GaussianWeights:
             ) from error
 
 
-def gradient(score: Expr, weight: Indexed) -> Expr:
+def gradient(score: Expr, weight: Expr) -> Expr:
     r"""Differentiate a score by one weight, with the Kronecker deltas summed out.
 
     ``∂s/∂w_ab``, by the chain rule and ``∂w_ij/∂w_ab = δ_ia δ_jb``.
@@ -153,7 +153,7 @@ def gradient(score: Expr, weight: Indexed) -> Expr:
     return assemble(_gradient_terms(score, _checked_weight(weight)))
 
 
-def tangent_kernel(score_a: Expr, score_b: Expr, weight: Indexed) -> Expr:
+def tangent_kernel(score_a: Expr, score_b: Expr, weight: Expr) -> Expr:
     r"""One parameter group's part of the Neural Tangent Kernel.
 
     ``Θ_w(x, x') = Σ_ab ∂s(x)/∂w_ab · ∂s(x')/∂w_ab``.

@@ -56,7 +56,7 @@ def simplify_sums(expr: Expr) -> Expr:
 
     Examples
     --------
-    >>> from sympy import IndexedBase
+    >>> from sympy import IndexedBase, KroneckerDelta
     >>> i, j, k, m = index_symbols("i j k m")
     >>> f = IndexedBase("f")
     >>> simplify_sums(Sum(KroneckerDelta(i, k) * f[i], (i, 1, m)))
@@ -122,7 +122,7 @@ def assemble(expanded: Iterable[Term]) -> Expr:
 
 
 class _Names:
-    """Readable names for bound indices: those the reader used for the same range, then the same with primes."""
+    """Readable names for bound indices: those used for the same range before, then with primes."""
 
     def __init__(self, contracted: Sequence[Term]) -> None:
         self._outer: dict[Expr, dict[str, Symbol]] = {}

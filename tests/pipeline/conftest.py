@@ -1,8 +1,11 @@
 """A book of two small chapters in a scratch folder."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+
+from pipeline import execute
 
 FRONT_MATTER = """\
 ---
@@ -59,14 +62,36 @@ print("first is executed:", '"execution_count": 1' in Path("first.ipynb").read_t
 """
 
 
+def write_book(root: Path) -> None:
+    """Write a small book: ``first``, and ``last``, which reads it."""
+    (root / "book").mkdir()
+    (root / "ntklib").mkdir()
+    (root / "ntklib" / "__init__.py").write_text('"""A library."""\n')
+    (root / "_toc.yml").write_text(TOC)
+    (root / "book" / "first.md").write_text(FRONT_MATTER.format(extra="") + FIRST)
+    depends = "ntklib:\n  depends_on: all\n"
+    (root / "book" / "last.md").write_text(FRONT_MATTER.format(extra=depends) + LAST)
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    """Return the root of a fresh small book: ``first``, and ``last``, which reads it."""
-    (tmp_path / "book").mkdir()
-    (tmp_path / "ntklib").mkdir()
-    (tmp_path / "ntklib" / "__init__.py").write_text('"""A library."""\n')
-    (tmp_path / "_toc.yml").write_text(TOC)
-    (tmp_path / "book" / "first.md").write_text(FRONT_MATTER.format(extra="") + FIRST)
-    depends = "ntklib:\n  depends_on: all\n"
-    (tmp_path / "book" / "last.md").write_text(FRONT_MATTER.format(extra=depends) + LAST)
+    """Return the root of a fresh small book."""
+    write_book(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def executed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the root of an executed small book, which no test may change."""
+    root = tmp_path_factory.mktemp("executed")
+    write_book(root)
+    assert execute.main([], root) == 0
+    return root
+
+
+@pytest.fixture
+def executed(executed_once: Path, tmp_path: Path) -> Path:
+    """Return the root of an executed small book, as in a fresh clone: every file has the same age."""
+    root = tmp_path / "clone"
+    shutil.copytree(executed_once, root, copy_function=shutil.copyfile)
+    return root

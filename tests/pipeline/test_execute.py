@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from pipeline import execute
-from pipeline.chapters import ROOT, BookError, chapters
+from pipeline.chapters import ROOT, BookError, chapters, merge_streams
 
 
 def notebooks(book: Path) -> dict[str, bytes]:
@@ -24,30 +24,41 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_two_executions_are_byte_identical_and_the_second_needs_force(book, capsys):
-    assert execute.main([], book) == 0
-    first = notebooks(book)
+def test_two_executions_are_byte_identical_and_the_second_needs_force(executed, capsys):
+    first = notebooks(executed)
     assert set(first) == {"first.ipynb", "last.ipynb"}
     capsys.readouterr()
 
-    assert execute.main([], book) == 0
+    assert execute.main([], executed) == 0
     assert capsys.readouterr().out == "first: up to date\nlast: up to date\n"
 
-    assert execute.main(["--force", "--jobs", "1"], book) == 0
+    assert execute.main(["--force", "--jobs", "1"], executed) == 0
     assert "executed" in capsys.readouterr().out
-    assert notebooks(book) == first
+    assert notebooks(executed) == first
 
 
-def test_notebook_keeps_what_the_page_needs_and_nothing_of_the_run(book):
-    assert execute.main(["first"], book) == 0
-    notebook = nbformat.read(book / "book" / "first.ipynb", as_version=4)
+def test_notebook_keeps_what_the_page_needs_and_nothing_of_the_run(executed):
+    notebook = nbformat.read(executed / "book" / "first.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert set(notebook.metadata) == {"kernelspec", "language_info", "ntklib"}
     assert [cell.get("execution_count") for cell in notebook.cells] == [None, 1, 2, 3]
     assert notebook.cells[1].metadata == {"tags": ["parameters"]}
     assert notebook.cells[3].metadata == {"mystnb": {"image": {"alt": "A rising line."}}}
-    assert [output.get("name") for output in notebook.cells[2].outputs] == ["stdout", "stderr", "stdout"]
     assert "image/png" in notebook.cells[3].outputs[0].data
+
+
+def test_streams_are_joined_whatever_the_order_in_which_their_pieces_came():
+    def streams(*pieces):
+        return [nbformat.v4.new_output("stream", name=name, text=text) for name, text in pieces]
+
+    picture = nbformat.v4.new_output("display_data", data={"text/plain": "x"})
+    for pieces in (
+        [("stdout", "1"), ("stderr", "a"), ("stdout", "2")],
+        [("stderr", "a"), ("stdout", "12")],
+        [("stdout", "1"), ("stdout", "2"), ("stderr", "a")],
+    ):
+        merged = merge_streams([*streams(*pieces), picture, *streams(("stdout", "3"))])
+        assert merged == [*streams(("stdout", "12"), ("stderr", "a")), picture, *streams(("stdout", "3"))]
 
 
 def test_chapter_that_depends_on_all_is_executed_after_the_others(book):
@@ -56,7 +67,7 @@ def test_chapter_that_depends_on_all_is_executed_after_the_others(book):
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "executed"),
+    ("file", "old", "new", "expected"),
     [
         ("book/last.md", "first is executed", "first was executed", ["last"]),
         ("book/first.md", "number = 2", "number = 3", ["first", "last"]),
@@ -64,29 +75,27 @@ def test_chapter_that_depends_on_all_is_executed_after_the_others(book):
         ("book/first.ipynb", "1.414", "1.415", ["first"]),
     ],
 )
-def test_what_changed_is_executed_again(book, capsys, file, old, new, executed):
-    assert execute.main([], book) == 0
-    edit(book / file, old, new)
+def test_what_changed_is_executed_again(executed, capsys, file, old, new, expected):
+    edit(executed / file, old, new)
     # As in a fresh clone, where every file has the same age.
-    for path in book.rglob("*"):
+    for path in executed.rglob("*"):
         os.utime(path, (1, 1))
     capsys.readouterr()
-    assert execute.main([], book) == 0
+    assert execute.main([], executed) == 0
     out = capsys.readouterr().out
-    assert [name for name in ("first", "last") if f"{name}: executed" in out] == executed
+    assert [name for name in ("first", "last") if f"{name}: executed" in out] == expected
 
 
-def test_failing_chapter_leaves_its_notebook_and_says_where_while_others_finish(book, capsys):
-    assert execute.main([], book) == 0
-    before = notebooks(book)
-    edit(book / "book" / "first.md", 'print("again", number)', 'raise ValueError("planted")')
-    edit(book / "book" / "last.md", "  depends_on: all", "  depends_on: none")
-    assert execute.main([], book) == 1
+def test_failing_chapter_leaves_its_notebook_and_says_where_while_others_finish(executed, capsys):
+    before = notebooks(executed)
+    edit(executed / "book" / "first.md", 'print("again", number)', 'raise ValueError("planted")')
+    edit(executed / "book" / "last.md", "  depends_on: all", "  depends_on: none")
+    assert execute.main([], executed) == 1
     message = capsys.readouterr()
     assert "ERROR in first, cell 2: ValueError: planted" in message.err
     assert 'raise ValueError("planted")' in message.err
     assert "last: executed" in message.out
-    assert notebooks(book)["first.ipynb"] == before["first.ipynb"]
+    assert notebooks(executed)["first.ipynb"] == before["first.ipynb"]
 
 
 def test_chapter_that_depends_on_a_failed_one_is_not_executed(book, capsys):
@@ -117,8 +126,8 @@ def processes(mark: str) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for left processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_interruption_leaves_no_process_and_no_half_written_file(book, number):
-    assert execute.main([], book) == 0
+def test_interruption_leaves_no_process_and_no_half_written_file(executed, number):
+    book = executed
     before = notebooks(book)
     marker = book / "running"
     slow = f"from pathlib import Path; import time; Path({str(marker)!r}).touch(); time.sleep(600)"

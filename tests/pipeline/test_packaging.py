@@ -51,7 +51,14 @@ def test_no_index_no_path_and_no_gpu_package_is_named(file):
 
 
 def test_lock_is_made_portable():
-    draft = ["# comment", "", "torch==2.13.0+cpu", "nvidia-nccl-cu13==2.30", "triton==3.9", "attrs==26.1.0  # via x"]
+    draft = [
+        "# comment",
+        "",
+        "torch==2.13.0+cpu",
+        "nvidia-nccl-cu13==2.30",
+        "triton==3.9",
+        "attrs==26.1.0  # via x",
+    ]
     assert portable(draft) == ["attrs==26.1.0", "torch==2.13.0"]
 
 
@@ -72,7 +79,7 @@ def test_conda_environment_equals_pyproject():
 def test_every_bound_has_its_reason():
     text = (ROOT / "pyproject.toml").read_text()
     lines = re.findall(r'^  "([a-z][\w-]*[<>=!~][^"]*)",?(.*)$', text, flags=re.MULTILINE)
-    assert len(lines) >= len(requirements("book", "test"))- 2
+    assert len(lines) >= len(requirements("book", "test")) - 2
     assert [bound for bound, rest in lines if not re.match(r"\s*# \S+", rest)] == []
 
 
