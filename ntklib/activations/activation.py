@@ -131,7 +131,9 @@ class Activation:
                 raise ValueError(
                     f"order={order}: that derivative of {self.name!r} is no function but a Dirac delta."
                 )
-            result = np.asarray(function(array), dtype=np.float64)
+            result = np.reshape(
+                function(np.atleast_1d(array)), array.shape
+            )  # numpy makes scalars of 0-d arrays
         if not np.isfinite(result).all():
             where = array[~np.isfinite(result)].flat[0]
             raise ValueError(
@@ -219,5 +221,5 @@ class Activation:
 
 def check_order(order: int) -> None:
     """Raise a ValueError unless ``order`` is 0, 1 or 2."""
-    if order not in ORDERS:
+    if not isinstance(order, int | np.integer) or order not in ORDERS:
         raise ValueError(f"order must be 0, 1 or 2, the order of the derivative of φ, not {order!r}.")

@@ -17,9 +17,8 @@ RADIUS = 10.0
 _NODES = 16
 _RESOLUTION = 1e-13
 _MOST_PANELS = 4096
-_NEAR_ENDS = np.array(
-    [-1 + 1e-12, 1 - 1e-12]
-)  # of a panel [−1, 1]; at its ends a jump has no value of its own
+# Of a panel [−1, 1]. Not the ends themselves: a jump there belongs to neither panel.
+_NEAR_ENDS = np.array([-1 + 1e-12, 1 - 1e-12])
 
 GAUSSIAN_BREAKS = np.arange(-RADIUS, RADIUS + 1, 2.0)
 """Breaks in standard deviations: 16 nodes resolve the density on a panel of width 2."""
@@ -146,6 +145,7 @@ def require_function(activation: Activation, order: int, deviation: float) -> No
     if wrong[panel] > 1e-7 * np.max(np.abs(below) * damping):
         raise ValueError(
             f"order={order}: the derivative of order {order - 1} of activation {activation.name!r} jumps "
-            f"between x = {breaks[panel]:.3g} and {breaks[panel + 1]:.3g}, or torch differentiates it wrongly "
-            "there: the next one is a Dirac delta, whose second moment is infinite; use a smoother activation."
+            f"between x = {breaks[panel]:.3g} and {breaks[panel + 1]:.3g}, or torch differentiates it "
+            "wrongly there: at a jump the next derivative is a Dirac delta, whose second moment is infinite; "
+            "use a smoother activation."
         )

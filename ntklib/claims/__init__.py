@@ -6,6 +6,17 @@ the records back from the notebooks alone.
 
 from ntklib.claims.ledger import read_claims
 from ntklib.claims.record import ABSTRACT_CLAIMS, SOURCES, Claim, record_claim
+from ntklib.claims.table import ClaimsTable, claims_table
 from ntklib.claims.verdict import VERDICTS, verdict_from
 
-__all__ = ["ABSTRACT_CLAIMS", "SOURCES", "VERDICTS", "Claim", "read_claims", "record_claim", "verdict_from"]
+__all__ = [
+    "ABSTRACT_CLAIMS",
+    "SOURCES",
+    "VERDICTS",
+    "Claim",
+    "ClaimsTable",
+    "claims_table",
+    "read_claims",
+    "record_claim",
+    "verdict_from",
+]
