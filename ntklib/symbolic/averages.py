@@ -178,6 +178,11 @@ def large_width_limit(
             f"the limit is random: {expr} depends on fluctuations of a sum of weights. Every sum over a "
             "width must enter as an average (divided by the width)."
         )
+    for family in weights:
+        if expr.has(family.base):
+            raise ValueError(
+                f"the limit is random: {expr} holds {family.name}. Average over {family.name} first."
+            )
     return simplify_sums(expr)
 
 
@@ -250,5 +255,6 @@ class _Averages:
         if not all(value.is_finite for value in limits) or S.Zero not in limits:
             raise ValueError(
                 "replacing an average by its mean is not justified: the error can be as large as a bounded "
-                f"quantity times {bounding}. Average over other weights first; is a factor 1/sqrt(width) missing?"
+                f"quantity times {bounding}. Average over other weights first; or is a factor 1/sqrt(width) "
+                "missing?"
             )

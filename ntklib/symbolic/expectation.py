@@ -17,6 +17,7 @@ from sympy import (
     S,
     Symbol,
     Tuple,
+    expand,
     expand_mul,
     sympify,
 )
@@ -76,7 +77,8 @@ class GaussianExpectation(Expr):
             raise ValueError(
                 f"covariance must be {len(names)} x {len(names)}, one row a variable, not {matrix.shape}."
             )
-        if isinstance(expanded := expand_mul(integrand), Add):
+        polynomial = integrand.is_polynomial(*names)
+        if isinstance(expanded := expand(integrand) if polynomial else expand_mul(integrand), Add):
             return Add(*(cls(part, names, matrix) for part in expanded.args))
         integrand, names, kept = _merged(integrand, names, matrix)
         constants, blocks = _blocks(integrand, names, matrix, kept)

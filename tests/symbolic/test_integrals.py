@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.integrate import dblquad, quad
@@ -84,7 +86,7 @@ def test_the_derived_dual_is_the_double_integral(name, order):
         def inner(u, slope=slope, rest=rest, nodes=nodes, weights=weights):
             edges = np.clip([-9, -slope * u / rest, 9], -9, 9)
             total = 0.0
-            for low, high in zip(edges, edges[1:], strict=False):
+            for low, high in pairwise(edges):
                 points = (low + high) / 2 + (high - low) / 2 * nodes
                 values = np.broadcast_to(number(slope * u + rest * points), points.shape)
                 total += (high - low) / 2 * np.sum(weights * values * density(points))
