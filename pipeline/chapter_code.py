@@ -12,6 +12,8 @@ from pipeline.chapters import ROOT
 
 # A notebook's cells have no docstrings to check, end in an expression to show it, and are no pytest module.
 IGNORED = "B018,D,PT"
+# What a page shows without scrolling.
+COLUMNS = 80
 
 
 def sources(root: Path) -> list[Path]:
@@ -31,7 +33,7 @@ def ruff(root: Path, notebooks: list[Path], fix: bool) -> int:
         *settings,
         *(["--fix", "--exit-zero", "--quiet"] if fix else []),
     ]
-    layout = ["format", *settings, *(["--quiet"] if fix else ["--diff", "--quiet"])]
+    layout = ["format", *settings, "--config", f"line-length={COLUMNS}", *(["--quiet"] if fix else ["--diff", "--quiet"])]
     files = [path.name for path in notebooks]
     ruff_module = [sys.executable, "-m", "ruff"]
     folder = notebooks[0].parent

@@ -24,15 +24,14 @@ class Term(NamedTuple):
 def terms(expr: Expr) -> list[Term]:
     """Expand an expression into products under rectangular sums, every bound index a dummy of its own."""
     if isinstance(expr, Sum):
-        fresh = _fresh(expr)
-        bound = tuple((index, lower, upper) for index, lower, upper in fresh.limits)
-        indices = {index for index, _, _ in bound}
-        for index, lower, upper in bound:
-            if (lower.free_symbols | upper.free_symbols) & indices:
+        for index, lower, upper in expr.limits:
+            if (lower.free_symbols | upper.free_symbols) & set(expr.variables):
                 raise ValueError(
                     f"the limits ({lower}, {upper}) of {index.name} depend on another index of the sum: "
                     "only sums over a rectangle of indices can be expanded."
                 )
+        fresh = _fresh(expr)
+        bound = tuple((index, lower, upper) for index, lower, upper in fresh.limits)
         return [Term(term.product, term.bound + bound) for term in terms(fresh.function)]
     if isinstance(expr, Add):
         return [term for argument in expr.args for term in terms(argument)]

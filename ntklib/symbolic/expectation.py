@@ -227,7 +227,8 @@ def _vector_expectation(functions: list[Expr], weights: GaussianWeights) -> Expr
             drawn = [f for f in Mul.make_args(part.product) if f.has(weights.base)]
             if len(drawn) != 1 or not isinstance(drawn[0], Indexed) or drawn[0].base != weights.base:
                 raise ValueError(
-                    f"cannot average {function} over {weights.name}: its argument is not linear in it."
+                    f"cannot average {function} over {weights.name}: its argument is not linear in "
+                    f"{weights.name}. Take the large-width limit instead."
                 )
         linear.append(assemble(forms))
         integrand.append(function.func(variable + assemble(offset), *function.args[1:]))

@@ -1,6 +1,6 @@
 """The limit of an expression as a width grows, term by term."""
 
-from sympy import Add, Basic, Expr, Function, Mul, Sum, Symbol, Tuple, expand, limit, oo
+from sympy import Add, Basic, Expr, Function, Indexed, Mul, Sum, Symbol, Tuple, expand, limit, oo
 
 from ntklib.symbolic.expectation import GaussianExpectation
 
@@ -11,7 +11,9 @@ def limit_in(expr: Basic, width: Symbol) -> Basic:
     Every term must stay finite by itself: infinite terms that cancel would need an expansion of what they
     multiply, and are refused.
     """
-    if not expr.has(width):
+    if not expr.has(width) or isinstance(
+        expr, Indexed
+    ):  # an array knows its shape, but an entry does not grow
         return expr
     if isinstance(expr, Sum) and any(width in upper.free_symbols for _, _, upper in expr.limits):
         raise ValueError(
@@ -25,7 +27,7 @@ def limit_in(expr: Basic, width: Symbol) -> Basic:
         powers: list[Expr] = []
         rest: list[Expr] = []
         for factor in Mul.make_args(part):
-            continuous = factor.has(Sum, Function, GaussianExpectation)
+            continuous = factor.has(Sum, Function, GaussianExpectation, Indexed)
             (rest if continuous or not factor.has(width) else powers).append(factor)
         scale = limit(Mul(*powers), width, oo)
         if not scale.is_finite:

@@ -172,10 +172,11 @@ def test_quadrature_takes_unequal_variances():
     mixed = GaussianExpectation(tanh(z) * erf(w), [z, w], [[1, c], [c, q]])
     number = numerical_function(mixed, [q, c])(2.0, 0.8)
     determinant = 2.0 - 0.8**2
+    error_function = lambdify(x, erf(x), "scipy")
     integral = dblquad(
         lambda b, a: (
             np.tanh(a)
-            * float(lambdify(x, erf(x), "scipy")(b))
+            * error_function(b)
             * np.exp(-(2 * a * a - 1.6 * a * b + b * b) / (2 * determinant))
             / (2 * np.pi * np.sqrt(determinant))
         ),

@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 from sympy import Add, IndexedBase, Integer, KroneckerDelta, Max, Mul, Sum, Symbol, exp, expand, sqrt, symbols
@@ -52,17 +54,22 @@ def convolution_score(tokens, t):
     return Sum(v[i] * phi(Sum(window, (j, 1, d)) / sqrt(2 * d)), (i, 1, m)) / sqrt(m)
 
 
-@pytest.mark.parametrize("matches", [(0, 0), (1, 0), (0, 1), (1, 1)])
-def test_a_convolution_sees_how_many_tokens_of_the_window_match(matches):
-    total = 0.0
-    scales = {sigma_e: 0.9, sigma_w: 1.2, sigma_v: 0.7}
+@cache
+def convolution_kernel():
+    total = Integer(0)
     for weight in (v[a], WINDOW[r, a, b], E[u, b]):
         kernel = tangent_kernel(convolution_score(x, t), convolution_score(y, s), weight)
         kernel = concentrate(gaussian_expectation(kernel, v), [d, m], [WINDOW])
-        limit = large_width_limit(gaussian_expectation(kernel, WINDOW), [d, m], [E])
-        values = {KroneckerDelta(x[t + n], y[s + n]): Integer(matches[n - 1]) for n in (1, 2)}
-        number = evaluate(limit.xreplace(values), phi, lambda u: Max(0, u))
-        total += numerical_function(number, list(scales))(*scales.values())
+        total += large_width_limit(gaussian_expectation(kernel, WINDOW), [d, m], [E])
+    return total
+
+
+@pytest.mark.parametrize("matches", [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_a_convolution_sees_how_many_tokens_of_the_window_match(matches):
+    scales = {sigma_e: 0.9, sigma_w: 1.2, sigma_v: 0.7}
+    values = {KroneckerDelta(x[t + n], y[s + n]): Integer(matches[n - 1]) for n in (1, 2)}
+    relu = evaluate(convolution_kernel().xreplace(values), phi, lambda u: Max(0, u))
+    total = numerical_function(relu, list(scales))(*scales.values())
     q, rho = (0.9 * 1.2) ** 2, sum(matches) / 2
     angle = np.pi - np.arccos(rho)
     dual, slope = q / (2 * np.pi) * (np.sqrt(1 - rho**2) + angle * rho), angle / (2 * np.pi)
