@@ -1,9 +1,10 @@
 """A stabilised explicit integrator for gradient flows: the second-order Runge-Kutta-Chebyshev method.
 
-The kernel's largest eigenvalue (the bias that ReLU gives to every token) can be 10⁵ times the one of a rare
-token. An ordinary explicit method must follow the largest one for ever; an implicit one needs linear solves with
-the kernel. A Chebyshev method of ``s`` stages is stable on ``[−0.65 s², 0]`` of the real axis, where the whole
-spectrum of a gradient flow on a convex loss lies, and needs nothing but evaluations of the right-hand side.
+The kernel's largest eigenvalue (the bias that ReLU gives to every token) can be 10⁵ times the one of a
+rare token. An ordinary explicit method must follow the largest one for ever; an implicit one needs linear
+solves with the kernel. A Chebyshev method of ``s`` stages is stable on ``[−0.65 s², 0]`` of the real axis,
+where the whole spectrum of a gradient flow on a convex loss lies, and needs nothing but evaluations of the
+right-hand side.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ State = np.ndarray
 
 @dataclass(frozen=True)
 class _Coefficients:
-    """Coefficients of the recursion with ``s`` stages (Sommeijer, Shampine & Verwer 1998, equations 2.2 to 2.6)."""
+    """Coefficients of the recursion with ``s`` stages (Sommeijer, Shampine & Verwer 1998)."""
 
     mu: np.ndarray
     nu: np.ndarray
@@ -83,7 +84,7 @@ def integrate(
     spectral_radius : float
         A bound on the eigenvalues' magnitude.
     error_norm : callable
-        Maps (estimated error of a step, state) to a number that must not be above 1 for the step to be accepted.
+        Maps (estimated error of a step, state) to a number; a step is accepted when it is 1 or less.
 
     Yields
     ------
@@ -98,7 +99,8 @@ def integrate(
 
     Examples
     --------
-    >>> decay = integrate(lambda a: -a, np.ones(1), np.array([1.0]), 1.0, lambda e, a: float(abs(e).max() / 1e-8))
+    >>> error_norm = lambda error, state: float(abs(error).max() / 1e-8)
+    >>> decay = integrate(lambda state: -state, np.ones(1), np.array([1.0]), 1.0, error_norm)
     >>> bool(abs(next(decay)[0] - np.exp(-1)) < 1e-6)
     True
     """
@@ -117,7 +119,7 @@ def integrate(
             error = error_norm(estimate, proposal)
             if not np.isfinite(error):
                 raise FloatingPointError(
-                    f"the gradient flow is not finite at time {now:g}: the kernel holds NaN or infinite entries."
+                    f"the gradient flow is not finite at time {now:g}: the kernel holds NaN or infinity."
                 )
             growth = min(5.0, max(0.1, 0.8 / max(error, 1e-12) ** (1 / 3)))
             if error <= 1:

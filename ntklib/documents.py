@@ -60,15 +60,15 @@ class Documents(Sequence[np.ndarray]):
         >>> Documents.of([[1, 2], []])
         Traceback (most recent call last):
             ...
-        ValueError: docs[1] is empty: a document needs at least one token. Drop it or give it an unknown-token id.
+        ValueError: docs[1] is empty: a document needs at least one token. Drop it or give it an <unk> id.
         """
         tokens = getattr(docs, "tokens", docs)
         documents = tokens if isinstance(tokens, cls) else cls._from_sequences(tokens, name)
         if vocabulary_size is not None and len(documents.ids) and documents.ids.max() >= vocabulary_size:
             position = int(np.argmax(documents.ids >= vocabulary_size))
             raise ValueError(
-                f"{name}[{documents.rows[position]}] holds token id {documents.ids[position]}, but the vocabulary "
-                f"has {vocabulary_size} tokens: ids must be 0 to {vocabulary_size - 1}."
+                f"{name}[{documents.rows[position]}] holds token id {documents.ids[position]}, "
+                f"but the vocabulary has {vocabulary_size} tokens: ids must be 0 to {vocabulary_size - 1}."
             )
         return documents
 
@@ -76,8 +76,8 @@ class Documents(Sequence[np.ndarray]):
     def _from_sequences(cls, docs: Any, name: str) -> "Documents":
         if isinstance(docs, str | bytes) or not isinstance(docs, Sequence | np.ndarray):
             raise TypeError(
-                f"{name} must be a sequence of integer sequences such as [[3, 1], [2]], not {type(docs).__name__}; "
-                "ntklib.load_corpus turns text into token ids."
+                f"{name} must be a sequence of integer sequences such as [[3, 1], [2]], "
+                f"not {type(docs).__name__}; ntklib.load_corpus turns text into token ids."
             )
         if len(docs) == 0:
             raise ValueError(f"{name} is empty: give at least one document, such as [[3, 1]].")
@@ -93,10 +93,12 @@ class Documents(Sequence[np.ndarray]):
             if len(array) == 0:
                 raise ValueError(
                     f"{name}[{i}] is empty: a document needs at least one token. "
-                    "Drop it or give it an unknown-token id."
+                    "Drop it or give it an <unk> id."
                 )
             if array.dtype.kind not in "iu":
-                raise TypeError(f"{name}[{i}] must hold integer token ids, not {array.dtype} ({document!r:.40}).")
+                raise TypeError(
+                    f"{name}[{i}] must hold integer token ids, not {array.dtype} ({document!r:.40})."
+                )
             if array.min() < 0:
                 raise ValueError(f"{name}[{i}] holds token id {array.min()}: ids must be 0 or larger.")
             lengths[i] = len(array)

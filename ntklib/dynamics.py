@@ -1,4 +1,4 @@
-"""Training-free dynamics: gradient flow of an infinitely wide network in feature space, and its attribution."""
+"""Training-free dynamics: gradient flow of an infinitely wide network in feature space; attribution."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.special import expit, softmax
 
@@ -61,8 +60,8 @@ class GradientFlow:
     Attributes
     ----------
     scores : DataFrame
-        Change of each probe's label score since initialisation, ``s(x, t) − s(x, 0)``: one row a time, one column
-        a probe; for more than two classes, columns are (probe, class).
+        Change of each probe's label score since initialisation, ``s(x, t) − s(x, 0)``: one row a time, one
+        column a probe; for more than two classes, columns are (probe, class).
     times : (T,) float64
         In units of the learning rate times epochs: see :func:`gradient_flow`.
     dual : (T, N) or (T, N, C) float64
@@ -184,8 +183,9 @@ def gradient_flow(
 ) -> GradientFlow:
     """Predict the label scores of an infinitely wide network over training time, without training one.
 
-    Solves ``dα/dt = y − p(s_0 + Θ α)`` with ``Θ α = Φ diag(λ) Φᵀ α`` and ``p`` the logistic function, or the softmax
-    for more than two classes (book, :ref:`gradient-flow`). Then ``s(x, t) − s(x, 0) = Σ_i α_i(t) Θ(x, x_i)``.
+    Solves ``dα/dt = y − p(s_0 + Θ α)`` with ``Θ α = Φ diag(λ) Φᵀ α`` and ``p`` the logistic function, or the
+    softmax for more than two classes (book, :ref:`gradient-flow`). Then
+    ``s(x, t) − s(x, 0) = Σ_i α_i(t) Θ(x, x_i)``.
 
     Parameters
     ----------
@@ -197,10 +197,10 @@ def gradient_flow(
         Flow time ``t``. The loss is summed over the documents, so a full-batch step of gradient descent with
         learning rate ``η`` advances ``t`` by ``η``.
     probes : mapping from name to token ids, or sequence of token-id sequences, optional
-        Whose label scores to record: the network's score of that token or n-gram alone. Every token by default.
+        Whose label scores to record: the score of that token or n-gram alone. Every token by default.
     initial_scores : (N,) or (N, C) floats, optional
-        ``s_0`` of the training documents: 0, the mean of the initial Gaussian process, by default. To predict one
-        given network, pass its own initial scores.
+        ``s_0`` of the training documents: 0, the mean of the initial Gaussian process, by default. To predict
+        one given network, pass its own initial scores.
     tolerance : float
         Largest error of a training document's score a step may add, relative to ``1 + |s|``.
 
@@ -216,8 +216,8 @@ def gradient_flow(
 
     Notes
     -----
-    Costs ``O(nnz Φ)`` a stage: linear in the tokens, no ``N × N`` matrix. Exact for networks of infinite width;
-    at width ``m`` see :func:`~ntklib.statistics.noise_floor`. Source: derivation.
+    Costs ``O(nnz Φ)`` a stage: linear in the tokens, no ``N × N`` matrix. Exact for networks of infinite
+    width; at width ``m`` see :func:`~ntklib.statistics.noise_floor`. Source: derivation.
 
     Examples
     --------
@@ -246,7 +246,9 @@ def gradient_flow(
         np.zeros(shape),
         instants,
         _largest_curvature(outputs) * largest,
-        lambda error, dual: float(np.abs(kernel(error) / (1 + np.abs(initial + kernel(dual)))).max() / tolerance),
+        lambda error, dual: float(
+            np.abs(kernel(error) / (1 + np.abs(initial + kernel(dual)))).max() / tolerance
+        ),
     )
     dual = np.stack(list(states))
 
@@ -285,7 +287,9 @@ def training_set(corpus: Any) -> tuple[Documents, Int[np.ndarray, " documents"],
     documents = Documents.of(docs, name="corpus")
     labels = np.asarray(given)
     if labels.ndim != 1 or len(labels) != len(documents):
-        raise ValueError(f"labels must be one for each of the {len(documents)} documents, not {labels.shape}.")
+        raise ValueError(
+            f"labels must be one for each of the {len(documents)} documents, not {labels.shape}."
+        )
     if labels.dtype.kind not in "iub":
         raise ValueError(f"labels must be integers 0, 1, ... not {labels.dtype}.")
     labels = labels.astype(np.int64)
@@ -308,7 +312,9 @@ def _checked_times(times: Any) -> Float[np.ndarray, " times"]:
 def _checked_scores(scores: Any, shape: tuple[int, ...]) -> np.ndarray:
     initial = np.asarray(scores, dtype=np.float64)
     if initial.shape != shape:
-        raise ValueError(f"initial_scores must have shape {shape}, a score of each document, not {initial.shape}.")
+        raise ValueError(
+            f"initial_scores must have shape {shape}, a score of each document, not {initial.shape}."
+        )
     if not np.isfinite(initial).all():
         raise ValueError("initial_scores must be finite: one of them is NaN or infinite.")
     return initial

@@ -22,11 +22,10 @@ def require_memory(needed: int, purpose: str, remedy: str) -> None:
 
     Examples
     --------
-    >>> require_memory(10**18, "a kernel of 353,553,390 x 353,553,390", "pass fewer documents")
-    ... # doctest: +ELLIPSIS
+    >>> require_memory(10**18, "This kernel", "pass fewer documents")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    MemoryError: a kernel of 353,553,390 x 353,553,390 needs 1,000,000,000.0 GB, but ... GB are free: pass fewer documents.
+    MemoryError: This kernel needs 1,000,000,000.0 GB, but ... GB are free: pass fewer documents.
     """
     available = psutil.virtual_memory().available
     if needed > 0.9 * available:

@@ -2,7 +2,7 @@
 
 Every architecture here has a unit kernel that depends only on *which* tokens of two units are equal. Möbius
 inversion over those match patterns turns it into a weighted sum of products of matches, and so the kernel of
-whole documents into an inner product of sparse counts of gappy n-grams (book, :ref:`the feature map <feature-map>`).
+whole documents into an inner product of sparse counts of gappy n-grams (book, :ref:`feature-map`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,9 @@ def match_patterns(context: int) -> tuple[Pattern, ...]:
 
 
 def moebius_weights(
-    unit_kernel: Callable[[Bool[np.ndarray, "patterns offsets"]], Mapping[str, Float[np.ndarray, " patterns"]]],
+    unit_kernel: Callable[
+        [Bool[np.ndarray, "patterns offsets"]], Mapping[str, Float[np.ndarray, " patterns"]]
+    ],
     context: int,
 ) -> pd.DataFrame:
     """Weights ``λ_S = Σ_{T ⊆ S} (−1)^{|S|−|T|} Θ_unit(T)`` of every match pattern.
@@ -87,7 +89,7 @@ def moebius_weights(
     Returns
     -------
     DataFrame
-        One row a pattern (see :func:`match_patterns`), one column a parameter group; the row sums are ``λ_S``.
+        One row a pattern (see :func:`match_patterns`), one column a parameter group; row sums are ``λ_S``.
 
     Notes
     -----
@@ -157,7 +159,7 @@ class FeatureColumns(Sequence[Feature]):
         return np.repeat(np.arange(len(self.patterns)), np.diff(self.starts))
 
     def encode(self, units: Units, documents: int) -> sparse.csr_array:
-        """Count the features of ``units``: a sparse (documents, P) matrix. Features without a column are left out."""
+        """Count the features of ``units``: a sparse (documents, P) matrix. Unknown features are left out."""
         rows, columns, values = [], [], []
         inside = (units.tokens >= self._lowest) & (units.tokens < self._lowest + self._span)
         for pattern, trie, start in zip(self.patterns, self._tries, self.starts[:-1], strict=True):
@@ -181,7 +183,7 @@ class FeatureColumns(Sequence[Feature]):
         return int(self.starts[-1])
 
     def __getitem__(self, index: Any) -> Any:
-        """The :class:`Feature` of one column, or a list of them for a slice."""
+        """Return the :class:`Feature` of one column, or a list of them for a slice."""
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         column = range(len(self))[index]

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
+from ntklib.architectures.base import TextNetwork
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
 from ntklib.dynamics import named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
@@ -292,7 +293,7 @@ def _divergence(recorder: Recorder, optimizer: str, learning_rate: float, epoch:
 @contextmanager
 def _sparse_gradients(network: torch.nn.Module, sparse: bool) -> Iterator[None]:
     """Let a network that can do so keep gradients of the rows of its batch's tokens alone."""
-    if not hasattr(network, "sparse_gradients"):
+    if not isinstance(network, TextNetwork):
         yield
         return
     before, network.sparse_gradients = network.sparse_gradients, sparse

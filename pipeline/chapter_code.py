@@ -33,7 +33,13 @@ def ruff(root: Path, notebooks: list[Path], fix: bool) -> int:
         *settings,
         *(["--fix", "--exit-zero", "--quiet"] if fix else []),
     ]
-    layout = ["format", *settings, "--config", f"line-length={COLUMNS}", *(["--quiet"] if fix else ["--diff", "--quiet"])]
+    layout = [
+        "format",
+        *settings,
+        "--config",
+        f"line-length={COLUMNS}",
+        *(["--quiet"] if fix else ["--diff", "--quiet"]),
+    ]
     files = [path.name for path in notebooks]
     ruff_module = [sys.executable, "-m", "ruff"]
     folder = notebooks[0].parent

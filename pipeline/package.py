@@ -9,12 +9,15 @@ from pathlib import Path
 from pipeline.chapters import ROOT
 
 TRIAL = """
-import importlib.util, sys
+import importlib.util, pkgutil, sys
 import ntklib
 assert "torch" not in sys.modules, "import ntklib imports torch"
 tools = ("jupyter_book", "papermill", "pytest", "nbval")
 brought = [name for name in tools if importlib.util.find_spec(name)]
 assert not brought, f"the light installation brings {brought}"
+for module in pkgutil.walk_packages(ntklib.__path__, "ntklib."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 print("ntklib is at", ntklib.__file__)
 """
 
@@ -30,7 +33,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ntklib-package-") as temporary:
         venv.create(temporary, with_pip=True)
         python = str(Path(temporary) / "bin" / "python")
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         # The lock file's versions, but only those that ntklib itself asks for.
         subprocess.run([*pip, "--constraint", str(ROOT / "requirements.lock"), str(wheel)], check=True)
         subprocess.run([python, "-c", TRIAL], cwd=temporary, check=True)

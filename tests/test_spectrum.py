@@ -106,5 +106,5 @@ def test_negative_order_is_refused():
 
 def test_a_kernel_that_cannot_fit_is_refused_with_the_alternative():
     empty = sparse.csr_array((10**8, 1))
-    with pytest.raises(MemoryError, match="A kernel of 100,000,000 x 100,000,000 needs .* feature_map"):
+    with pytest.raises(MemoryError, match=r"A kernel of 100,000,000 x 100,000,000 needs .* feature_map"):
         weighted_gram(empty, empty, np.ones(1))

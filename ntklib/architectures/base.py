@@ -1,9 +1,10 @@
-"""What every architecture shares: hyper-parameters, the kernel by three ways, the feature map, the network."""
+"""What architectures share: hyper-parameters, the kernel by three ways, the feature map, the network."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import isfinite
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -32,8 +33,8 @@ GROUPS = ("output", "hidden", "embedding")
 class Architecture(ABC):
     """An infinitely wide text model, given by its hyper-parameters.
 
-    A subclass says three things: which units a document is pooled from (:meth:`units`), the kernel of two units
-    as a function of which of their tokens match (:meth:`unit_kernel`), and the finite network
+    A subclass says three things: which units a document is pooled from (:meth:`units`), the kernel of two
+    units as a function of which of their tokens match (:meth:`unit_kernel`), and the finite network
     (:meth:`network`). The kernel of documents, the feature map, the spectrum and the dynamics follow.
     Kernels are traced: one scalar score, ``(N, M)``. For ``C`` classes the kernel is ``Θ ⊗ I_C``.
     """
@@ -46,7 +47,7 @@ class Architecture(ABC):
             if not field.name.startswith("sigma_"):
                 continue
             value = getattr(self, field.name)
-            if not isinstance(value, Real) or not np.isfinite(value) or value <= 0:
+            if not isinstance(value, Real) or not isfinite(value) or value <= 0:
                 raise ValueError(
                     f"{field.name} must be a finite number above 0, the standard deviation of the weights at "
                     f"initialisation, not {value!r}."
@@ -60,7 +61,9 @@ class Architecture(ABC):
         return get_activation(self.activation)  # type: ignore[attr-defined]
 
     @abstractmethod
-    def unit_kernel(self, matches: Bool[np.ndarray, "*pairs offsets"]) -> dict[str, Float[np.ndarray, "*pairs"]]:
+    def unit_kernel(
+        self, matches: Bool[np.ndarray, "*pairs offsets"]
+    ) -> dict[str, Float[np.ndarray, "*pairs"]]:
         """Kernel ``Θ_unit`` of two units, by parameter group.
 
         Parameters
@@ -76,13 +79,18 @@ class Architecture(ABC):
 
     @abstractmethod
     def units(self, docs: Documents) -> Units:
-        """The units that the documents' scores are pooled from."""
+        """Return the units that the documents' scores are pooled from."""
 
     @abstractmethod
     def network(
-        self, width: int, vocabulary_size: int, seed: int, classes: int | None = None, dtype: torch.dtype = ...
+        self,
+        width: int,
+        vocabulary_size: int,
+        seed: int,
+        classes: int | None = None,
+        dtype: torch.dtype = ...,
     ) -> "TextNetwork":
-        """A finite network of this architecture at its random initialisation.
+        """Make a finite network of this architecture at its random initialisation.
 
         Parameters
         ----------
@@ -183,7 +191,7 @@ class Architecture(ABC):
         return self._kernel(docs_a, docs_b, None)
 
     def kernel_by_group(self, docs_a: Any, docs_b: Any = None) -> dict[str, Float[np.ndarray, "n m"]]:
-        """The part of :meth:`kernel` that each parameter group contributes; the parts add up to it."""
+        """Return the part of :meth:`kernel` that each parameter group contributes; they add up to it."""
         return {group: self._kernel(docs_a, docs_b, group) for group in GROUPS}
 
     def _kernel(self, docs_a: Any, docs_b: Any, group: str | None) -> Float[np.ndarray, "n m"]:
@@ -194,10 +202,10 @@ class Architecture(ABC):
         return weighted_gram(matrix_a, matrix_b, weights)
 
     def kernel_by_positions(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
-        """The kernel as its definition says it: ``Θ(x, x') = Σ_t Σ_s Θ_unit(t, s)`` over pairs of units.
+        """Sum the unit kernel over pairs of units, as the definition says: ``Θ = Σ_t Σ_s Θ_unit(t, s)``.
 
-        Takes ``O(L²)`` a pair of documents. It exists to check :meth:`kernel`, with which it shares nothing but
-        the unit kernel.
+        Takes ``O(L²)`` a pair of documents. It exists to check :meth:`kernel`, with which it shares nothing
+        but the unit kernel.
         """
         first = Documents.of(docs_a, name="docs_a")
         second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
@@ -255,7 +263,7 @@ class TextNetwork(torch.nn.Module):
     """(V, d) embedding weights."""
 
     sparse_gradients: bool = False
-    """Whether the embedding's gradient holds the rows of the batch alone: a mini-batch meets few of the V tokens."""
+    """Whether the embedding's gradient holds the batch's rows alone: it meets few of the V tokens."""
 
     def __init__(self, vocabulary_size: int, seed: int, dtype: torch.dtype) -> None:
         super().__init__()
@@ -266,7 +274,7 @@ class TextNetwork(torch.nn.Module):
         self._dtype = dtype
 
     def gaussian(self, *shape: int, sigma: float) -> torch.nn.Parameter:
-        """A parameter with independent ``N(0, σ²)`` entries, drawn in float64 so that a dtype changes no draw."""
+        """Draw a parameter with independent ``N(0, σ²)`` entries; in float64, so a dtype changes no draw."""
         draw = torch.randn(*shape, generator=self._generator, dtype=torch.float64)
         return torch.nn.Parameter((sigma * draw).to(self._dtype))
 

@@ -60,7 +60,9 @@ class MLP(Architecture):
 
     context: ClassVar[int] = 1
 
-    def unit_kernel(self, matches: Bool[np.ndarray, "*pairs offsets"]) -> dict[str, Float[np.ndarray, "*pairs"]]:
+    def unit_kernel(
+        self, matches: Bool[np.ndarray, "*pairs offsets"]
+    ) -> dict[str, Float[np.ndarray, "*pairs"]]:
         """Kernel of two tokens, by parameter group: ``A δ + B`` with ``δ`` whether they are equal."""
         variance = self.sigma_e**2 * self.sigma_w**2
         equal = matches[..., 0]
@@ -84,7 +86,7 @@ class MLP(Architecture):
         classes: int | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> "MLPNetwork":
-        """A finite network; see :meth:`Architecture.network <ntklib.architectures.base.Architecture.network>`.
+        """Make a finite network; see :meth:`~ntklib.architectures.base.Architecture.network`.
 
         Examples
         --------
@@ -122,7 +124,9 @@ class MLPNetwork(TextNetwork):
         documents = self.documents(docs)
         tokens, positions = np.unique(documents.ids, return_inverse=True)
         embedded = self.embedded(tokens)
-        activated = self.architecture.phi.torch(torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5)
+        activated = self.architecture.phi.torch(
+            torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5
+        )
         scores = torch.nn.functional.linear(activated, self.output) / self.width**0.5
         pooled = torch.zeros(len(documents), *scores.shape[1:], dtype=scores.dtype)
         return pooled.index_add(0, torch.from_numpy(documents.rows), scores[torch.from_numpy(positions)])
@@ -143,7 +147,8 @@ class MLPNetwork(TextNetwork):
         signals = slopes * readout * scale
         reaching = signals @ self.hidden.detach() * scale
         one_hot = sparse.csr_array(
-            (np.ones(len(tokens)), tokens, np.arange(len(tokens) + 1)), shape=(len(tokens), self.vocabulary_size)
+            (np.ones(len(tokens)), tokens, np.arange(len(tokens) + 1)),
+            shape=(len(tokens), self.vocabulary_size),
         )
         return [
             ParameterTangents("output", (activated.detach().numpy() * scale,), counts),

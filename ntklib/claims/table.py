@@ -67,10 +67,8 @@ def claims_table(
 
     Examples
     --------
-    >>> claims = pd.DataFrame(
-    ...     [{"chapter": "mlp", "statement": "a < b", "verdict": "supported", "decisive": True, "condition": "",
-    ...       "reason": ""}], index=["order"],
-    ... )
+    >>> row = {"chapter": "mlp", "statement": "a < b", "verdict": "supported", "decisive": True}
+    >>> claims = pd.DataFrame([row | {"condition": "", "reason": ""}], index=["order"])
     >>> claims_table(claims, columns=["statement", "verdict"])
     order: claim: a < b; verdict: supported
     """

@@ -11,9 +11,8 @@ def limit_in(expr: Basic, width: Symbol) -> Basic:
     Every term must stay finite by itself: infinite terms that cancel would need an expansion of what they
     multiply, and are refused.
     """
-    if not expr.has(width) or isinstance(
-        expr, Indexed
-    ):  # an array knows its shape, but an entry does not grow
+    # An array knows its shape and so holds the width, but its entries do not grow.
+    if isinstance(expr, Indexed) or not expr.has(width):
         return expr
     if isinstance(expr, Sum) and any(width in upper.free_symbols for _, _, upper in expr.limits):
         raise ValueError(

@@ -8,8 +8,8 @@ from ntklib.claims import claims_table
 
 def ledger(**changes) -> pd.DataFrame:
     row = {
-        "chapter": "mlp", "statement": "a < b", "source": "paper", "expectation": "above 0", "measurement": "1",
-        "verdict": "supported", "decisive": True, "condition": "", "reason": "",
+        "chapter": "mlp", "statement": "a < b", "source": "paper", "expectation": "above 0",
+        "measurement": "1", "verdict": "supported", "decisive": True, "condition": "", "reason": "",
     }  # fmt: skip
     return pd.DataFrame([row | changes], index=["order"])
 
@@ -20,7 +20,8 @@ def test_rows_link_to_the_cell_that_measured_them():
 
 def test_text_of_a_claim_is_escaped():
     table = claims_table(ledger(statement="<script>alert(1)</script>", condition="<b>"))._repr_html_()
-    assert "<script>" not in table and "<b>" not in table
+    assert "<script>" not in table
+    assert "<b>" not in table
 
 
 def test_an_undecided_claim_says_so():

@@ -57,7 +57,8 @@ LAST = """\
 ```{code-cell} ipython3
 from pathlib import Path
 
-print("first is executed:", '"execution_count": 1' in Path("first.ipynb").read_text())
+text = Path("first.ipynb").read_text()
+print("first is executed:", '"execution_count": 1' in text)
 ```
 """
 

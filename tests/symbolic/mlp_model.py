@@ -23,12 +23,17 @@ W = GaussianWeights("W", (m, d), sigma_w**2)
 v = GaussianWeights("v", (m,), sigma_v**2)
 phi = ActivationSymbol("phi")
 x, y = IndexedBase("x"), IndexedBase("x'")
-ROOT = sqrt(m)
+ROOT, EMBEDDING_ROOT = sqrt(m), sqrt(d)
 GROUPS = {"output": v[a], "hidden": W[a, b], "embedding": E[u, b]}
 
 
-def token_score(token: Expr, activation: Callable[[Any], Expr] = phi, scale: Expr = ROOT) -> Expr:
-    preactivation = Sum(W[i, j] * E[token, j], (j, 1, d)) / sqrt(d)
+def token_score(
+    token: Expr,
+    activation: Callable[[Any], Expr] = phi,
+    scale: Expr = ROOT,
+    embedding_scale: Expr = EMBEDDING_ROOT,
+) -> Expr:
+    preactivation = Sum(W[i, j] * E[token, j], (j, 1, d)) / embedding_scale
     return Sum(v[i] * activation(preactivation), (i, 1, m)) / scale
 
 

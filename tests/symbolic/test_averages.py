@@ -97,6 +97,12 @@ def test_a_score_without_its_width_factor_has_no_limit(group):
         limit_kernel(group, scale=Integer(1))
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_preactivation_without_its_width_factor_has_no_limit(group):
+    with pytest.raises(ValueError, match=r"does not converge as d grows|not justified"):
+        limit_kernel(group, embedding_scale=Integer(1))
+
+
 def test_a_score_divided_by_the_whole_width_has_no_kernel_left():
     assert [limit_kernel(group, scale=m) for group in GROUPS] == [0, 0, 0]
 
