@@ -221,12 +221,14 @@ def gradient_flow(
 
     Examples
     --------
-    One document of class 1 with one token: ``ds/dt = λ (1 − sigmoid(s))``.
+    One document of class 1 with one token: ``ds/dt = 3 (1 − sigmoid(s))``, so ``s + eˢ = 1 + 3t``.
 
     >>> import ntklib
     >>> flow = ntklib.gradient_flow(ntklib.MLP("identity"), ([[0]], [1]), times=[0, 1, 2], tolerance=1e-6)
     >>> flow.scores[0].round(3).tolist()
-    [0.0, 1.007, 1.531]
+    [0.0, 1.074, 1.673]
+    >>> (flow.scores[0] + np.exp(flow.scores[0])).round(3).tolist()
+    [1.0, 4.0, 7.0]
     """
     documents, labels, classes = training_set(corpus)
     instants = _checked_times(times)

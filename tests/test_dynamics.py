@@ -147,17 +147,10 @@ def test_stiff_problem_meets_the_tolerance():
 
 def test_the_integrator_is_of_second_order():
     def error(tolerance):
-        state = next(
-            iter(
-                integrate(
-                    lambda a: a * (1 - a) - 1,
-                    np.ones(1),
-                    np.array([1.0]),
-                    3,
-                    lambda e, a: abs(e[0]) / tolerance,
-                )
-            )
-        )
+        def norm(estimate, state):
+            return abs(estimate[0]) / tolerance
+
+        state = next(integrate(lambda a: a * (1 - a) - 1, np.ones(1), np.array([1.0]), 3.0, norm))
         reference = solve_ivp(lambda t, a: a * (1 - a) - 1, (0, 1), [1.0], rtol=1e-12, atol=1e-12).y[0, -1]
         return abs(state[0] - reference)
 
@@ -175,7 +168,7 @@ def test_the_integrator_is_of_second_order():
         ({"times": [-1.0]}, "times must be 0 or larger and increase"),
         ({"times": []}, "times must be a sequence of finite numbers"),
         ({"times": [float("nan")]}, "times must be a sequence of finite numbers"),
-        ({"tolerance": 0}, "tolerance must be between 0 and 1, not 0"),
+        ({"tolerance": 0.0}, "tolerance must be between 0 and 1, not 0.0"),
         ({"probes": [[]]}, r"probes\[0\] is empty"),
         ({"initial_scores": [0.0]}, r"initial_scores must have shape \(3,\)"),
         ({"initial_scores": [0.0, float("nan"), 0.0]}, "initial_scores must be finite"),
