@@ -34,7 +34,7 @@ def test_the_perceptron_chapter_runs_on_a_corpus_and_an_activation_of_the_reader
     reviews_of_my_own, tmp_path
 ):
     parameters = {"corpus": f"csv:{reviews_of_my_own}", "activation": "gelu"}
-    small = {"sentences": 400, "widths": [16, 32], "seeds": 2, "epochs": 1, "jobs": 1}
+    small = {"sentences": 400, "widths": [128, 256], "seeds": 2, "epochs": 1, "jobs": 1}
     executed = papermill.execute_notebook(
         BOOK / "mlp.ipynb",
         tmp_path / "mine.ipynb",
