@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 
 from pipeline.chapters import ROOT, Chapter, chapters
+from pipeline.check_site import IGNORING_TAGS
 from pipeline.execute import THREAD_VARIABLES, ChapterFailed, Progress, Runner
 
 # Drawn by libraries whose last bit may differ between kinds of processor; nbval doesn't compare them either.
@@ -31,11 +32,13 @@ def displayed(cell: nbformat.NotebookNode) -> dict[str, str]:
 
 
 def differences(expected: nbformat.NotebookNode, actual: nbformat.NotebookNode) -> list[str]:
-    """Return a message for each output that differs, pictures and metadata left out."""
+    """Return a message for each output that differs; pictures, metadata and what nbval ignores are left out."""
     if [cell.source for cell in expected.cells] != [cell.source for cell in actual.cells]:
         return ["the cells' sources differ"]
     found = []
     for number, (old, new) in enumerate(zip(expected.cells, actual.cells, strict=True)):
+        if IGNORING_TAGS & set(old.metadata.get("tags", [])):
+            continue
         before, after = displayed(old), displayed(new)
         for kind in sorted(before.keys() | after.keys()):
             if before.get(kind) != after.get(kind):
