@@ -33,12 +33,15 @@ def shared_inputs(root: Path) -> str:
 
 
 def inputs(chapter: Chapter, shared: str, others: list[Chapter]) -> str:
-    """Return the checksum of a chapter's inputs, ``others`` among them where the chapter reads them."""
+    """Return the checksum of a chapter's inputs, ``others`` among them where the chapter reads them.
+
+    Two chapters that read all the others do not count as each other's inputs: neither would ever be current.
+    """
     parts = [("shared", shared.encode()), ("source", chapter.source.read_bytes())]
     if chapter.depends_on_all:
         for other in others:
             notebook = other.read_notebook()
-            if other.name != chapter.name and notebook is not None:
+            if notebook is not None and not other.depends_on_all:
                 parts.append((other.name, cells(notebook).encode()))
     return _digest(parts)
 

@@ -32,7 +32,7 @@ def displayed(cell: nbformat.NotebookNode) -> dict[str, str]:
 
 
 def differences(expected: nbformat.NotebookNode, actual: nbformat.NotebookNode) -> list[str]:
-    """Return a message for each output that differs; pictures, metadata and what nbval ignores are left out."""
+    """Return a message for each output that differs; pictures, metadata, what nbval ignores left out."""
     if [cell.source for cell in expected.cells] != [cell.source for cell in actual.cells]:
         return ["the cells' sources differ"]
     found = []

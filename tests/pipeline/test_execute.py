@@ -66,6 +66,23 @@ def test_chapter_that_depends_on_all_is_executed_after_the_others(book):
     assert "first is executed: True" in (book / "book" / "last.ipynb").read_text()
 
 
+def test_two_chapters_that_read_all_the_others_are_current_after_one_execution(book, capsys):
+    source = (book / "book" / "last.md").read_text()
+    (book / "book" / "another.md").write_text(source.replace("# Last", "# Another"))
+    edit(
+        book / "_toc.yml",
+        "  - file: book/last.ipynb",
+        "  - file: book/last.ipynb\n  - file: book/another.ipynb",
+    )
+    assert execute.main([], book) == 0
+    before = notebooks(book)
+    capsys.readouterr()
+    assert execute.main([], book) == 0
+    assert "executed in" not in capsys.readouterr().out
+    assert execute.main(["--force"], book) == 0
+    assert notebooks(book) == before
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
