@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.special import expit, softmax
 from ntklib.chebyshev import integrate
 from ntklib.documents import Documents
 from ntklib.spectrum import FeatureColumns, FeatureMap, pattern_name
+from ntklib.statistics.validation import labelled_documents
 
 
 @runtime_checkable
@@ -146,6 +148,10 @@ class GradientFlow:
         True
         """
         tokens = self._probes[probe] if _hashable_in(probe, self._probes) else probe
+        if isinstance(tokens, str):
+            near = get_close_matches(tokens, [name for name in self._probes if isinstance(name, str)], n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"probe {tokens!r} is not one of the flow's probes.{meant}")
         dual = self.dual[self._row(time)]
         if self._classes > 1:
             if label is None or not 0 <= label < self._classes:
@@ -211,8 +217,8 @@ def gradient_flow(
     Raises
     ------
     ValueError
-        If labels do not fit the documents, times do not increase, a probe is empty, or the tolerance is not
-        between 0 and 1.
+        If labels do not fit the documents, times do not increase, a probe is empty, the tolerance is not
+        between 1e-12 and 1, or the kernel of the documents is zero.
 
     Notes
     -----
@@ -232,8 +238,8 @@ def gradient_flow(
     """
     documents, labels, classes = training_set(corpus)
     instants = _checked_times(times)
-    if not 0 < tolerance < 1:
-        raise ValueError(f"tolerance must be between 0 and 1, not {tolerance!r}.")
+    if not 1e-12 <= tolerance < 1:
+        raise ValueError(f"tolerance must be between 1e-12 (rounding) and 1, not {tolerance!r}.")
     named = named_probes(probes, documents, corpus)
     features = architecture.feature_map(documents)
     kernel = _FeatureKernel(features)
@@ -242,6 +248,10 @@ def gradient_flow(
     targets = labels.astype(np.float64) if outputs == 1 else np.eye(classes)[labels]
     initial = np.zeros(shape) if initial_scores is None else _checked_scores(initial_scores, shape)
 
+    if not features.weights.any():
+        raise ValueError(
+            "architecture has a kernel of zero: its activation is zero everywhere, so it learns nothing."
+        )
     largest = kernel.largest_eigenvalue()
     states = integrate(
         lambda dual: targets - _probabilities(initial + kernel(dual)),
@@ -285,21 +295,13 @@ def _hashable_in(key: Any, mapping: Mapping) -> bool:
 
 def training_set(corpus: Any) -> tuple[Documents, Int[np.ndarray, " documents"], int]:
     """Documents, labels and number of classes of a Corpus or of a pair (documents, labels)."""
-    docs, given = (corpus.tokens, corpus.labels) if hasattr(corpus, "labels") else corpus
-    documents = Documents.of(docs, name="corpus")
-    labels = np.asarray(given)
-    if labels.ndim != 1 or len(labels) != len(documents):
-        raise ValueError(
-            f"labels must be one for each of the {len(documents)} documents, not {labels.shape}."
-        )
-    if labels.dtype.kind not in "iub":
-        raise ValueError(f"labels must be integers 0, 1, ... not {labels.dtype}.")
-    labels = labels.astype(np.int64)
-    classes = len(corpus.classes) if hasattr(corpus, "classes") else max(2, int(labels.max()) + 1)
-    if labels.min() < 0 or labels.max() >= classes:
-        wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
-        raise ValueError(f"labels must be 0 to {classes - 1}, but one is {wrong}.")
-    return documents, labels, classes
+    documents, labels, classes = labelled_documents(corpus)
+    if len(classes) < 2:
+        raise ValueError(f"corpus has the single class {classes[0]!r}: its labels leave nothing to learn.")
+    present = np.unique(labels)
+    if not hasattr(corpus, "classes") and len(classes) > 2 and len(present) < len(classes):
+        raise ValueError(f"labels are {present.tolist()}: number the classes 0, 1, 2, ... without gaps.")
+    return documents, labels, len(classes)
 
 
 def _checked_times(times: Any) -> Float[np.ndarray, " times"]:
@@ -332,5 +334,6 @@ def named_probes(probes: Any, documents: Documents, corpus: Any) -> dict[Any, Se
         named = dict(probes)
     else:
         named = {tuple(int(i) for i in Documents.of([p], name="probes")[0]): p for p in probes}
-    Documents.of(list(named.values()), name="probes")
+    size = len(corpus.vocabulary) if hasattr(corpus, "vocabulary") else None
+    Documents.of(list(named.values()), name="probes", vocabulary_size=size)
     return named

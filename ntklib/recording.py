@@ -11,13 +11,20 @@ class Task:
     """Documents and labels, checked against a network, with the loss and accuracy of scores on them."""
 
     def __init__(
-        self, network: torch.nn.Module, documents: Documents, labels: np.ndarray, classes: int, name: str
+        self,
+        network: torch.nn.Module,
+        documents: Documents,
+        labels: np.ndarray,
+        classes: int,
+        name: str,
+        centred: bool = False,
     ) -> None:
         self.documents = documents_for(network, documents, name)
         self.labels = labels
         self.size = len(documents)
         with torch.no_grad(), evaluating(network):
             scores = network(self.documents[[0]])
+            self.subtracted = network(self.documents) if centred else None
         self.single = scores.ndim == 1
         if not self.single and scores.ndim != 2:
             raise ValueError(
@@ -34,6 +41,8 @@ class Task:
 
     def loss(self, scores: torch.Tensor, rows: np.ndarray | slice = slice(None)) -> torch.Tensor:
         """Sum the loss over documents: the sum, not the mean, is what gradient flow integrates."""
+        if self.subtracted is not None:
+            scores = scores - self.subtracted[rows]
         if self.single:
             return torch.nn.functional.binary_cross_entropy_with_logits(
                 scores, self.targets[rows], reduction="sum"
@@ -42,6 +51,8 @@ class Task:
 
     def accuracy(self, scores: torch.Tensor) -> float:
         """Share of the documents that the scores put into their class."""
+        if self.subtracted is not None:
+            scores = scores - self.subtracted
         predicted = scores > 0 if self.single else scores.argmax(dim=1)
         return float((predicted.numpy() == self.labels).mean())
 

@@ -286,7 +286,7 @@ def feature_spectrum(pattern_weights: pd.DataFrame, order: int) -> pd.Series:
     Raises
     ------
     ValueError
-        If ``order`` is negative.
+        If ``order`` is not an integer of 0 or more, or all weights are zero.
 
     Examples
     --------
@@ -294,9 +294,13 @@ def feature_spectrum(pattern_weights: pd.DataFrame, order: int) -> pd.Series:
     >>> feature_spectrum(weights, 2).tolist()
     [0.25, 0.0, 0.75]
     """
-    if order < 0:
-        raise ValueError(f"order must be 0 or larger, not {order}.")
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 0:
+        raise ValueError(f"order must be an integer, 0 or larger, not {order!r}.")
     sizes = np.minimum([len(pattern) for pattern in pattern_weights.index], order)
     weights = pattern_weights.sum(axis=1).to_numpy()
+    if not weights.any():
+        raise ValueError(
+            "pattern_weights are all zero: the activation is zero everywhere, and has no spectrum."
+        )
     shares = np.bincount(sizes, weights=weights, minlength=order + 1) / weights.sum()
     return pd.Series(shares, index=pd.RangeIndex(order + 1, name="order"), name="share")

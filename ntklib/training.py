@@ -21,6 +21,7 @@ from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_c
 from ntklib.dynamics import named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
 from ntklib.recording import Recorder, Task
+from ntklib.statistics.validation import labelled_documents
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -89,6 +90,7 @@ def train(
     test: Any = None,
     record: int | Sequence[int] | None = None,
     drift_documents: int = 32,
+    centred: bool = False,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     progress: bool = True,
@@ -123,6 +125,10 @@ def train(
         default.
     drift_documents : int
         On how many training documents, drawn by ``seed``, to measure the kernel's drift; 0 leaves it out.
+    centred : bool
+        Train the *change* ``s_t(x) − s_0(x)`` of the scores instead of the scores, so that the random
+        initial function neither helps nor hinders: every residual starts from ``p = 1/C``, as in a flow
+        from 0. Loss and accuracy are those of the change.
     seed : int
         Of the mini-batches' order, dropout and ``drift_documents``.
     checkpoint : path, optional
@@ -157,8 +163,11 @@ def train(
     True
     """
     trained_parameters(network)
-    task = Task(network, *training_set(corpus), name="corpus")
-    exam = None if test is None else Task(network, *training_set(test), name="test")
+    task = Task(network, *training_set(corpus), name="corpus", centred=centred)
+    exam = None
+    if test is not None:
+        documents, labels, classes = labelled_documents(test)
+        exam = Task(network, documents, labels, len(classes), name="test", centred=centred)
     step_size = _checked_learning_rate(optimizer, learning_rate)
     last = _checked_count(epochs, "epochs", 1)
     size = task.size if batch_size is None else min(_checked_count(batch_size, "batch_size", 1), task.size)
@@ -177,6 +186,7 @@ def train(
         "learning_rate": step_size,
         "epochs": last,
         "batch_size": size,
+        "centred": bool(centred),
         "seed": int(seed),
         "record": schedule.tolist(),
         "drift_documents": sample,

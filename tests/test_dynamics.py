@@ -7,6 +7,7 @@ from scipy.special import expit, softmax
 
 import ntklib
 from ntklib.chebyshev import integrate
+from ntklib.corpora import Corpus
 
 MLP = ntklib.MLP
 
@@ -162,13 +163,14 @@ def test_the_integrator_is_of_second_order():
     ("arguments", "message"),
     [
         ({"labels": [0, 1]}, "labels must be one for each of the 3 documents"),
+        ({"labels": [0, 2, 0]}, r"labels are \[0, 2\]: number the classes 0, 1, 2"),
         ({"labels": [0, 1, -1]}, "labels must be 0 to 1, but one is -1"),
         ({"labels": [0, 1, 0.5]}, "labels must be integers 0, 1, ... not float64"),
         ({"times": [1.0, 0.5]}, "times must be 0 or larger and increase"),
         ({"times": [-1.0]}, "times must be 0 or larger and increase"),
         ({"times": []}, "times must be a sequence of finite numbers"),
         ({"times": [float("nan")]}, "times must be a sequence of finite numbers"),
-        ({"tolerance": 0.0}, "tolerance must be between 0 and 1, not 0.0"),
+        ({"tolerance": 0.0}, r"tolerance must be between 1e-12 \(rounding\) and 1, not 0.0"),
         ({"probes": [[]]}, r"probes\[0\] is empty"),
         ({"initial_scores": [0.0]}, r"initial_scores must have shape \(3,\)"),
         ({"initial_scores": [0.0, float("nan"), 0.0]}, "initial_scores must be finite"),
@@ -179,6 +181,29 @@ def test_bad_input_names_the_argument(arguments, message):
     labels, times = given.pop("labels"), given.pop("times")
     with pytest.raises(ValueError, match=message):
         ntklib.gradient_flow(MLP(), ([[0], [1], [0, 1]], labels), times, **given)
+
+
+def test_a_kernel_of_zero_is_refused_and_not_divided_by():
+    nothing = MLP(lambda z: 0 * z)
+    with pytest.raises(ValueError, match="kernel of zero"):
+        ntklib.gradient_flow(nothing, ([[0], [1]], [1, 0]), [1.0])
+    with pytest.raises(ValueError, match="all zero"):
+        nothing.spectrum(order=1)
+
+
+def test_probes_outside_the_vocabulary_and_a_corpus_without_labels_are_refused():
+    corpus = ntklib.load_corpus("planted:polarity", limit=20)
+    with pytest.raises(ValueError, match=r"probes\[0\] holds token id 1000000"):
+        ntklib.gradient_flow(MLP(), corpus, [1.0], {"far": [10**6]})
+    single = Corpus.of([[0], [1]], [0, 0], ["a", "b"], ["text"])
+    with pytest.raises(ValueError, match="corpus has the single class 'text'"):
+        ntklib.gradient_flow(MLP(), single, [1.0])
+
+
+def test_an_unknown_probe_is_refused_with_the_nearest_name():
+    flow = ntklib.gradient_flow(MLP(), ([[0]], [1]), [1.0], {"good": [0]})
+    with pytest.raises(ValueError, match=r"'goood' is not one of the flow's probes. Did you mean 'good'"):
+        flow.attribution("goood")
 
 
 def test_an_unrecorded_time_is_refused_with_the_recorded_ones():

@@ -100,7 +100,7 @@ def test_spectrum_puts_all_larger_patterns_into_the_last_share():
 
 
 def test_negative_order_is_refused():
-    with pytest.raises(ValueError, match="order must be 0 or larger, not -1"):
+    with pytest.raises(ValueError, match="order must be an integer, 0 or larger, not -1"):
         feature_spectrum(moebius_weights(smooth_kernel, 1), -1)
 
 

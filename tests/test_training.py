@@ -376,3 +376,25 @@ def test_a_network_with_too_few_scores_is_refused():
 def test_two_scores_learn_the_two_classes_by_softmax():
     run = fit(network(classes=2), epochs=200)
     assert run.accuracy["train"].iloc[-1] == 1
+
+
+def test_centred_training_follows_the_flow_from_zero_whatever_the_initial_scores():
+    """One width, several seeds: without the initial function in the loss, one prediction serves them all."""
+    rng = np.random.default_rng(0)
+    docs = [rng.integers(0, 12, 6).tolist() for _ in range(30)]
+    labels = rng.integers(0, 2, 30)
+    model, probes = MLP("tanh"), [[u] for u in range(12)]
+    flow = gradient_flow(model, (docs, labels), [0.02], probes)
+    errors = {}
+    for centred in (True, False):
+        settings = {
+            "learning_rate": 1e-3,
+            "epochs": 20,
+            "probes": probes,
+            "centred": centred,
+            "progress": False,
+        }
+        runs = [train(model.network(1024, 12, seed=seed), (docs, labels), **settings) for seed in range(4)]
+        changes = np.stack([run.score_changes.iloc[-1] for run in runs])
+        errors[centred] = np.abs(changes - flow.scores.to_numpy()).mean()
+    assert errors[True] < errors[False] / 2

@@ -47,10 +47,11 @@ class Architecture(ABC):
             if not field.name.startswith("sigma_"):
                 continue
             value = getattr(self, field.name)
-            if not isinstance(value, Real) or not isfinite(value) or value <= 0:
+            # Squares and products of three such numbers must be floats.
+            if not isinstance(value, Real) or not isfinite(value) or not 1e-50 < float(value) < 1e50:
                 raise ValueError(
-                    f"{field.name} must be a finite number above 0, the standard deviation of the weights at "
-                    f"initialisation, not {value!r}."
+                    f"{field.name} must be a finite number above 0 (1e-50 to 1e50), the standard deviation "
+                    f"of the weights at initialisation, not {value!r}."
                 )
         if hasattr(self, "activation"):
             _ = self.phi
@@ -198,7 +199,8 @@ class Architecture(ABC):
         matrix_a, weights, columns = self.feature_map(docs_a)
         matrix_b = matrix_a if docs_b is None else self.feature_map(docs_b, columns).matrix
         if group is not None:
-            weights = self.pattern_weights()[group].to_numpy()[columns.pattern_index]
+            length = max(map(len, columns.patterns))
+            weights = self.pattern_weights(length)[group].to_numpy()[columns.pattern_index]
         return weighted_gram(matrix_a, matrix_b, weights)
 
     def kernel_by_positions(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
