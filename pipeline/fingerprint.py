@@ -1,7 +1,7 @@
 """Which chapters must be executed again: checksums of their inputs, kept inside the executed notebooks.
 
 File times prove nothing in a fresh clone, so a notebook carries the checksum of everything it was made from
-(its source, ntklib, the lock file, the book's data files) and of its own cells: edited outputs are none.
+(its source, ntklib, the lock file) and of its own cells: edited outputs are none.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ def _digest(parts: list[tuple[str, bytes]]) -> str:
 def shared_inputs(root: Path) -> str:
     """Return the checksum of what every chapter is made from; ntklib's source holds the data's checksum."""
     files = [path for path in sorted((root / "ntklib").rglob("*.py")) if "__pycache__" not in path.parts]
-    files += sorted(path for path in (root / "book" / "_data").rglob("*") if path.is_file())
     parts = [(path.relative_to(root).as_posix(), path.read_bytes()) for path in files]
     lock = root / "requirements.lock"
     if lock.exists():
