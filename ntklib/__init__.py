@@ -15,13 +15,13 @@ from typing import Any
 __version__ = version("ntklib")
 
 _HOMES = {
-    "architectures": ("MLP",),
+    "architectures": ("CNN", "LRNN", "MLP", "Attention", "LinearRNN", "MatrixVector", "ProjectedAttention"),
     "architectures.base": ("GROUPS", "Architecture", "TextNetwork"),
     "activations": ("Activation", "dual_activation", "get_activation"),
     "corpora": ("Corpus", "load_corpus"),
     "documents": ("Documents",),
     "dynamics": ("GradientFlow", "gradient_flow"),
-    "empirical": ("empirical_ntk", "empirical_ntk_by_group"),
+    "empirical": ("empirical_ntk", "empirical_ntk_by_group", "expected_ntk"),
     "training": ("TrainingRun", "train"),
     "sweeps": ("sweep",),
     "statistics": ("bootstrap_interval", "cooccurrence", "label_scores", "noise_floor", "token_classes"),

@@ -25,10 +25,6 @@ class HasFeatureMap(Protocol):
         """Sparse features of documents."""
         ...
 
-    def pattern_weights(self, order: int | None = None) -> pd.DataFrame:
-        """Möbius weights by parameter group."""
-        ...
-
 
 class _FeatureKernel:
     """The kernel of the training documents as an operator, ``Θ a = Φ (λ ∘ Φᵀ a)``: linear in the tokens."""
@@ -70,14 +66,16 @@ class GradientFlow:
         ``α_i(t) = ∫₀ᵗ r_i dt``, how much training document ``i`` has pulled.
     largest_eigenvalue : float
         ``λ_max`` of the training kernel.
+    features : FeatureMap
+        Of the training documents. Its ``error_bound`` says what a truncated one leaves out.
     """
 
     scores: pd.DataFrame
     times: Float[np.ndarray, " times"]
     dual: Float[np.ndarray, "times documents *classes"]
     largest_eigenvalue: float
+    features: FeatureMap
     _architecture: HasFeatureMap
-    _features: FeatureMap
     _classes: int
     _initial: Float[np.ndarray, "documents *classes"]
     _targets: Float[np.ndarray, "documents *classes"]
@@ -105,12 +103,12 @@ class GradientFlow:
         -------
         (M,) or (M, C) float64
         """
-        matrix, _, _ = self._architecture.feature_map(docs, self._features.columns)
-        return matrix @ _FeatureKernel(self._features).feature_scores(self.dual[self._row(time)])
+        matrix, _, _ = self._architecture.feature_map(docs, self.features.columns)
+        return matrix @ _FeatureKernel(self.features).feature_scores(self.dual[self._row(time)])
 
     def residuals(self, time: float | None = None) -> Float[np.ndarray, "documents *classes"]:
         """``r_i(t) = y_i − p_i(t)`` of the training documents at a recorded time, the last one by default."""
-        kernel = _FeatureKernel(self._features)
+        kernel = _FeatureKernel(self.features)
         return self._targets - _probabilities(self._initial + kernel(self.dual[self._row(time)]))
 
     def attribution(self, probe: Any, time: float | None = None, label: int | None = None) -> pd.DataFrame:
@@ -157,13 +155,13 @@ class GradientFlow:
             if label is None or not 0 <= label < self._classes:
                 raise ValueError(f"label must be a class, 0 to {self._classes - 1}, not {label!r}.")
             dual = dual[:, label]
-        columns = self._features.columns
+        columns = self.features.columns
         probe_features = self._architecture.feature_map([tokens], columns).matrix.toarray()[0]
-        weights = self._architecture.pattern_weights(max(map(len, columns.patterns)))
+        weights = self.features.pattern_weights
         parts = {}
         for place, pattern in enumerate(columns.patterns):
             span = slice(int(columns.starts[place]), int(columns.starts[place + 1]))
-            overlap = self._features.matrix[:, span] @ probe_features[span]
+            overlap = self.features.matrix[:, span] @ probe_features[span]
             for group in weights.columns:
                 parts[pattern_name(pattern), group] = dual * overlap * weights[group].iloc[place]
         index = pd.RangeIndex(len(dual), name="document")
@@ -273,7 +271,7 @@ def gradient_flow(
         columns = pd.MultiIndex.from_product([list(named), range(classes)], names=["probe", "class"])
     scores = pd.DataFrame(values.reshape(len(instants), -1), index=index, columns=columns)
     return GradientFlow(
-        scores, instants, dual, largest, architecture, features, outputs, initial, targets, named
+        scores, instants, dual, largest, features, architecture, outputs, initial, targets, named
     )
 
 

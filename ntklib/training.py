@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
-from ntklib.architectures.base import TextNetwork
+from ntklib.architectures.network import TextNetwork
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
 from ntklib.dynamics import named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters

@@ -142,6 +142,36 @@ class Activation:
             )
         return result
 
+    def torch_derivative(self, x: Any) -> Any:
+        """``φ'(x)`` on a tensor, itself differentiable by torch.
+
+        Parameters
+        ----------
+        x : Tensor
+            Where.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of ``x``.
+
+        Notes
+        -----
+        Limits: at a kink torch's value. Works inside ``torch.func`` transforms and without gradients.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from ntklib.activations import get_activation
+        >>> get_activation("gelu").torch_derivative(torch.zeros(2))
+        tensor([0.5000, 0.5000])
+        """
+        import torch
+
+        linearised = torch.func.vjp(self.torch, x)
+        pull_back: Callable[[Any], Any] = linearised[1]
+        return pull_back(torch.ones_like(linearised[0]))[0]
+
     def symbolic(self, x: Any) -> Any:
         """``φ(x)`` as a sympy expression; its ``diff`` gives ``φ'`` and ``φ''``.
 

@@ -1,32 +1,29 @@
 """What architectures share: hyper-parameters, the kernel by three ways, the feature map, the network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from math import isfinite
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
+from scipy import sparse
 
 from ntklib.activations import Activation, get_activation
+from ntklib.architectures.network import GROUPS, TextNetwork
 from ntklib.documents import Documents
 from ntklib.spectrum import (
     FeatureColumns,
     FeatureMap,
     Units,
     feature_spectrum,
-    match_patterns,
     moebius_weights,
     weighted_gram,
 )
-
-GROUPS = ("output", "hidden", "embedding")
-"""The parameter groups into which every kernel splits: ``Θ`` is the sum over them."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +31,23 @@ class Architecture(ABC):
     """An infinitely wide text model, given by its hyper-parameters.
 
     A subclass says three things: which units a document is pooled from (:meth:`units`), the kernel of two
-    units as a function of which of their tokens match (:meth:`unit_kernel`), and the finite network
-    (:meth:`network`). The kernel of documents, the feature map, the spectrum and the dynamics follow.
-    Kernels are traced: one scalar score, ``(N, M)``. For ``C`` classes the kernel is ``Θ ⊗ I_C``.
+    units as a function of which of their tokens match (:meth:`unit_kernel`), and the class of its finite
+    network (:attr:`network_class`). The kernel of documents, the feature map, the spectrum and the dynamics
+    follow. Kernels are traced: one scalar score, ``(N, M)``. For ``C`` classes the kernel is ``Θ ⊗ I_C``.
     """
 
-    context: ClassVar[int | None]
-    """How many tokens a unit sees; ``None`` when it sees the whole document."""
+    @property
+    @abstractmethod
+    def context(self) -> int | None:
+        """How many tokens a unit sees; ``None`` when it sees the document from its beginning."""
+
+    @property
+    @abstractmethod
+    def network_class(self) -> type[TextNetwork]:
+        """The class of the finite networks that :meth:`network` makes."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if not field.name.startswith("sigma_"):
-                continue
-            value = getattr(self, field.name)
-            # Squares and products of three such numbers must be floats.
-            if not isinstance(value, Real) or not isfinite(value) or not 1e-50 < float(value) < 1e50:
-                raise ValueError(
-                    f"{field.name} must be a finite number above 0 (1e-50 to 1e50), the standard deviation "
-                    f"of the weights at initialisation, not {value!r}."
-                )
+        check_standard_deviations(self)
         if hasattr(self, "activation"):
             _ = self.phi
 
@@ -82,15 +77,14 @@ class Architecture(ABC):
     def units(self, docs: Documents) -> Units:
         """Return the units that the documents' scores are pooled from."""
 
-    @abstractmethod
     def network(
         self,
         width: int,
         vocabulary_size: int,
         seed: int,
         classes: int | None = None,
-        dtype: torch.dtype = ...,
-    ) -> "TextNetwork":
+        dtype: torch.dtype = torch.float64,
+    ) -> TextNetwork:
         """Make a finite network of this architecture at its random initialisation.
 
         Parameters
@@ -104,7 +98,7 @@ class Architecture(ABC):
         classes : int, optional
             Number of classes ``C``. Without it the network has one score, the logit of class 1.
         dtype : torch.dtype
-            Of the weights, float64 by default.
+            Of the weights.
 
         Returns
         -------
@@ -115,7 +109,15 @@ class Architecture(ABC):
         ------
         ValueError
             If a size is not a positive integer.
+
+        Examples
+        --------
+        >>> import ntklib
+        >>> network = ntklib.MLP(activation="tanh").network(width=64, vocabulary_size=5, seed=0)
+        >>> network([[0, 1], [4]]).shape
+        torch.Size([2])
         """
+        return self.network_class(self, width, vocabulary_size, seed, classes, dtype)
 
     def pattern_weights(self, order: int | None = None) -> pd.DataFrame:
         """Möbius weights ``λ_S`` of every match pattern of a unit, by parameter group.
@@ -123,17 +125,20 @@ class Architecture(ABC):
         Parameters
         ----------
         order : int, optional
-            The length of the unit, for architectures whose units see the whole document.
+            The number of tokens in the unit, for architectures whose units see the whole document.
 
         Returns
         -------
         DataFrame
             One row a pattern, one column a group; see :func:`~ntklib.spectrum.moebius_weights`.
+
+        Raises
+        ------
+        ValueError
+            If ``order`` is needed and missing.
         """
-        context = self.context if self.context is not None else order
-        if context is None:
-            raise ValueError("order is needed: the units of this architecture see the whole document.")
-        return moebius_weights(self.unit_kernel, context)
+        assert self.context is not None
+        return moebius_weights(self.unit_kernel, self.context)
 
     def feature_map(self, docs: Any, columns: FeatureColumns | None = None) -> FeatureMap:
         """Sparse feature map ``Φ`` and weights ``λ`` with ``Θ = Φ diag(λ) Φᵀ``.
@@ -149,7 +154,7 @@ class Architecture(ABC):
         Returns
         -------
         FeatureMap
-            ``(matrix (N, P), weights (P,), columns)``.
+            It unpacks into ``(matrix (N, P), weights (P,), columns)``, and has an ``error_bound`` (N,).
 
         Raises
         ------
@@ -158,10 +163,10 @@ class Architecture(ABC):
         """
         documents = Documents.of(docs)
         units = self.units(documents)
+        weights = self.pattern_weights()
         if columns is None:
-            columns = FeatureColumns(units, match_patterns(units.tokens.shape[1]))
-        weights = self.pattern_weights(units.tokens.shape[1]).sum(axis=1).to_numpy()
-        return FeatureMap(columns.encode(units, len(documents)), weights[columns.pattern_index], columns)
+            columns = FeatureColumns(units, list(weights.index))
+        return FeatureMap(columns.encode(units, len(documents)), columns, weights, np.zeros(len(documents)))
 
     def kernel(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
         """Infinite-width NTK ``Θ(x, x')`` of the scalar score.
@@ -189,25 +194,28 @@ class Architecture(ABC):
         -----
         Computed as ``Φ_a diag(λ) Φ_bᵀ``. :meth:`kernel_by_positions` sums over pairs of positions instead.
         """
-        return self._kernel(docs_a, docs_b, None)
+        features, others = self._features(docs_a, docs_b)
+        return weighted_gram(features.matrix, others, features.weights)
 
     def kernel_by_group(self, docs_a: Any, docs_b: Any = None) -> dict[str, Float[np.ndarray, "n m"]]:
         """Return the part of :meth:`kernel` that each parameter group contributes; they add up to it."""
-        return {group: self._kernel(docs_a, docs_b, group) for group in GROUPS}
+        features, others = self._features(docs_a, docs_b)
+        return {
+            group: weighted_gram(features.matrix, others, features.group_weights(group)) for group in GROUPS
+        }
 
-    def _kernel(self, docs_a: Any, docs_b: Any, group: str | None) -> Float[np.ndarray, "n m"]:
-        matrix_a, weights, columns = self.feature_map(docs_a)
-        matrix_b = matrix_a if docs_b is None else self.feature_map(docs_b, columns).matrix
-        if group is not None:
-            length = max(map(len, columns.patterns))
-            weights = self.pattern_weights(length)[group].to_numpy()[columns.pattern_index]
-        return weighted_gram(matrix_a, matrix_b, weights)
+    def _features(self, docs_a: Any, docs_b: Any) -> tuple[FeatureMap, sparse.csr_array]:
+        features = self.feature_map(Documents.of(docs_a, name="docs_a"))
+        if docs_b is None:
+            return features, features.matrix
+        others = self.feature_map(Documents.of(docs_b, name="docs_b"), features.columns)
+        return features, others.matrix
 
     def kernel_by_positions(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
         """Sum the unit kernel over pairs of units, as the definition says: ``Θ = Σ_t Σ_s Θ_unit(t, s)``.
 
-        Takes ``O(L²)`` a pair of documents. It exists to check :meth:`kernel`, with which it shares nothing
-        but the unit kernel.
+        Takes a unit kernel for each pair of positions. It exists to check :meth:`kernel`, with which it
+        shares nothing but the unit kernel. Units of different lengths are compared as far as both reach.
         """
         first = Documents.of(docs_a, name="docs_a")
         second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
@@ -216,8 +224,13 @@ class Architecture(ABC):
             rows = self.units(first[[i]])
             for j in range(len(second)):
                 columns = self.units(second[[j]])
-                matches = rows.tokens[:, None, :] == columns.tokens[None, :, :]
-                pairs = sum(self.unit_kernel(matches).values())
+                offsets = min(rows.tokens.shape[1], columns.tokens.shape[1])
+                matches = rows.tokens[:, None, :offsets] == columns.tokens[None, :, :offsets]
+                reach = np.minimum(rows.reach[:, None], columns.reach[None, :])
+                pairs = np.zeros(reach.shape)
+                for length in np.unique(reach):
+                    chosen = reach == length
+                    pairs[chosen] = sum(self.unit_kernel(matches[chosen][:, :length]).values())
                 kernel[i, j] = rows.weights @ pairs @ columns.weights
         return kernel
 
@@ -229,7 +242,8 @@ class Architecture(ABC):
         Parameters
         ----------
         order : int
-            Largest number of tokens in a feature; the last share includes all larger ones.
+            Largest number of tokens in a feature; the last share includes all larger ones. A recurrent
+            model's units have ``order`` tokens here.
 
         Returns
         -------
@@ -245,56 +259,18 @@ class Architecture(ABC):
         return feature_spectrum(self.pattern_weights(order), order)
 
 
-class TextNetwork(torch.nn.Module):
-    """A finite network over documents whose weights are drawn from explicit, seeded generators.
-
-    Parameters
-    ----------
-    vocabulary_size : int
-        Number of tokens ``V``.
-    seed : int
-        Seeds the weights.
-    dtype : torch.dtype
-        Of the weights.
-    """
-
-    groups: ClassVar[dict[str, str]] = {}
-    """From each parameter's name to its group (:data:`GROUPS`)."""
-
-    embedding: torch.nn.Parameter
-    """(V, d) embedding weights."""
-
-    sparse_gradients: bool = False
-    """Whether the embedding's gradient holds the batch's rows alone: it meets few of the V tokens."""
-
-    def __init__(self, vocabulary_size: int, seed: int, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.vocabulary_size = positive_integer(vocabulary_size, "vocabulary_size")
-        if not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"seed must be an integer, 0 or larger, not {seed!r}.")
-        self._generator = torch.Generator().manual_seed(int(seed))
-        self._dtype = dtype
-
-    def gaussian(self, *shape: int, sigma: float) -> torch.nn.Parameter:
-        """Draw a parameter with independent ``N(0, σ²)`` entries; in float64, so a dtype changes no draw."""
-        draw = torch.randn(*shape, generator=self._generator, dtype=torch.float64)
-        return torch.nn.Parameter((sigma * draw).to(self._dtype))
-
-    def embedded(self, tokens: Int[np.ndarray, " tokens"]) -> Float[torch.Tensor, "tokens width"]:
-        """Rows of the embedding; their gradient is sparse while :attr:`sparse_gradients` is set."""
-        return torch.nn.functional.embedding(
-            torch.from_numpy(tokens), self.embedding, sparse=self.sparse_gradients
-        )
-
-    def documents(self, docs: Any) -> Documents:
-        """Check documents against the network's vocabulary."""
-        return Documents.of(docs, vocabulary_size=self.vocabulary_size)
-
-    __call__: Callable[..., torch.Tensor]
+def check_standard_deviations(model: Any) -> None:
+    """Raise a ValueError that names it unless every ``sigma_…`` of a dataclass is a finite number above 0."""
+    for field in fields(model):
+        if not field.name.startswith("sigma_"):
+            continue
+        value = getattr(model, field.name)
+        # Squares and products of three such numbers must be floats.
+        if not isinstance(value, Real) or not isfinite(value) or not 1e-50 < float(value) < 1e50:
+            raise ValueError(
+                f"{field.name} must be a finite number above 0 (1e-50 to 1e50), the standard deviation "
+                f"of the weights at initialisation, not {value!r}."
+            )
 
 
-def positive_integer(value: Any, name: str) -> int:
-    """Return ``value`` as an int, or raise a ValueError that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}.")
-    return int(value)
+__all__ = ["GROUPS", "Architecture", "TextNetwork"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +10,11 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 
 from ntklib.activations import Activation, mean, second_moment
-from ntklib.architectures.base import Architecture, TextNetwork, Units, positive_integer
+from ntklib.architectures.base import Architecture
+from ntklib.architectures.network import TextNetwork
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
+from ntklib.spectrum import Units
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,15 @@ class MLP(Architecture):
     sigma_w: float = 1.0
     sigma_v: float = 1.0
 
-    context: ClassVar[int] = 1
+    @property
+    def context(self) -> int:
+        """One token."""
+        return 1
+
+    @property
+    def network_class(self) -> type[TextNetwork]:
+        """:class:`MLPNetwork`."""
+        return MLPNetwork
 
     def unit_kernel(
         self, matches: Bool[np.ndarray, "*pairs offsets"]
@@ -78,52 +88,24 @@ class MLP(Architecture):
         """Every token is a unit of its own."""
         return Units(docs.ids[:, None], docs.rows, np.ones(len(docs.ids)))
 
-    def network(
-        self,
-        width: int,
-        vocabulary_size: int,
-        seed: int,
-        classes: int | None = None,
-        dtype: torch.dtype = torch.float64,
-    ) -> "MLPNetwork":
-        """Make a finite network; see :meth:`~ntklib.architectures.base.Architecture.network`.
-
-        Examples
-        --------
-        >>> network = MLP(activation="tanh").network(width=64, vocabulary_size=5, seed=0)
-        >>> network([[0, 1], [4]]).shape
-        torch.Size([2])
-        """
-        return MLPNetwork(self, width, vocabulary_size, seed, classes, dtype)
-
 
 class MLPNetwork(TextNetwork):
     """The finite network of :class:`MLP`, of embedding and hidden width ``width``."""
 
-    groups: ClassVar[dict[str, str]] = {"output": "output", "hidden": "hidden", "embedding": "embedding"}
+    architecture: MLP
 
-    def __init__(
-        self,
-        architecture: MLP,
-        width: int,
-        vocabulary_size: int,
-        seed: int,
-        classes: int | None,
-        dtype: torch.dtype,
-    ) -> None:
-        super().__init__(vocabulary_size, seed, dtype)
-        self.architecture = architecture
-        self.width = positive_integer(width, "width")
-        outputs = () if classes is None else (positive_integer(classes, "classes"),)
-        self.embedding = self.gaussian(self.vocabulary_size, width, sigma=architecture.sigma_e)
-        self.hidden = self.gaussian(width, width, sigma=architecture.sigma_w)
-        self.output = self.gaussian(*outputs, width, sigma=architecture.sigma_v)
+    def draw_weights(self) -> None:
+        """Draw embedding, hidden and output weights."""
+        sigma = self.architecture
+        self.embedding = self.gaussian(self.vocabulary_size, self.width, sigma=sigma.sigma_e)
+        self.hidden = self.gaussian(self.width, self.width, sigma=sigma.sigma_w)
+        self.output = self.gaussian(*self.output_shape, self.width, sigma=sigma.sigma_v)
 
     def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
         """Scores of documents: each distinct token is computed once and added where it occurs."""
         documents = self.documents(docs)
         tokens, positions = np.unique(documents.ids, return_inverse=True)
-        embedded = self.embedded(tokens)
+        embedded = self.lookup("embedding", tokens)
         activated = self.architecture.phi.torch(
             torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5
         )
@@ -139,7 +121,7 @@ class MLPNetwork(TextNetwork):
         tokens, positions = np.unique(docs.ids, return_inverse=True)
         counts = Documents(positions, docs.offsets).counts(len(tokens))
         scale = self.width**-0.5
-        embedded = self.embedded(tokens).detach()
+        embedded = self.lookup("embedding", tokens).detach()
         preactivations = (torch.nn.functional.linear(embedded, self.hidden.detach()) * scale).requires_grad_()
         activated = self.architecture.phi.torch(preactivations)
         (slopes,) = torch.autograd.grad(activated.sum(), preactivations)

@@ -1,0 +1,210 @@
+"""Single-head self-attention: tied, with its infinite-width limit; and projected, at finite width alone."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from ntklib.architectures.base import Architecture, check_standard_deviations
+from ntklib.architectures.network import TextNetwork
+from ntklib.documents import Documents
+from ntklib.spectrum import Units
+
+
+@dataclass(frozen=True)
+class Attention(Architecture):
+    """Self-attention whose queries, keys and values are the embeddings themselves, with scores over ``d``.
+
+    ``s(x) = Σ_t v·W (Σ_s α_ts e_s)/√(dm)``, ``α_ts = softmax_s(e_t·e_s/d)``. At initialisation the attention
+    is deterministic, ``α_ts ∝ exp(σ_e² 1[x_t = x_s])``, and its own gradient vanishes as ``1/d``. With
+    ``a_s(x) = Σ_t α_ts`` (book, :ref:`attention-kernel`):
+
+    ``Θ(x, x') = (q + σ_v²(σ_e² + σ_w²)) Σ_s Σ_s' a_s(x) a_s'(x') 1[x_s = x'_s']``, ``q = σ_e² σ_w²``.
+
+    Parameters
+    ----------
+    sigma_e, sigma_w, sigma_v : float
+        Standard deviations of the embedding, hidden and output weights at initialisation.
+
+    Raises
+    ------
+    ValueError
+        If a standard deviation is not a finite number above 0.
+
+    Notes
+    -----
+    Source: derivation. Exact in the limit of embedding and hidden width to infinity. There is no activation:
+    the values are linear. For trained projections with scores over ``√d`` the attention stays random in the
+    limit: :class:`ProjectedAttention`.
+
+    Examples
+    --------
+    >>> Attention().spectrum(order=3).tolist()
+    [0.0, 1.0, 0.0, 0.0]
+    """
+
+    sigma_e: float = 1.0
+    sigma_w: float = 1.0
+    sigma_v: float = 1.0
+
+    @property
+    def context(self) -> int:
+        """One token, weighted by the attention that it gets."""
+        return 1
+
+    @property
+    def network_class(self) -> type[TextNetwork]:
+        """:class:`AttentionNetwork`."""
+        return AttentionNetwork
+
+    def unit_kernel(
+        self, matches: Bool[np.ndarray, "*pairs offsets"]
+    ) -> dict[str, Float[np.ndarray, "*pairs"]]:
+        """Kernel of two tokens, by parameter group: linear in whether they are equal."""
+        equal = matches[..., 0].astype(np.float64)
+        return {
+            "output": self.sigma_e**2 * self.sigma_w**2 * equal,
+            "hidden": self.sigma_v**2 * self.sigma_e**2 * equal,
+            "embedding": self.sigma_v**2 * self.sigma_w**2 * equal,
+        }
+
+    def units(self, docs: Documents) -> Units:
+        """Every token, weighted by the attention ``a_s(x)`` that it gets from all positions."""
+        return Units(docs.ids[:, None], docs.rows, self.received_attention(docs))
+
+    def received_attention(self, docs: Any) -> Float[np.ndarray, " tokens"]:
+        """``a_s(x) = Σ_t α_ts`` of each token of the documents, end to end; adds up to ``|x|`` in each.
+
+        Examples
+        --------
+        >>> Attention().received_attention([[0, 1, 0]]).round(3)
+        array([1.057, 0.887, 1.057])
+        """
+        documents = Documents.of(docs)
+        # exp(−σ_e²) instead of exp(σ_e²): the same ratios, and it cannot overflow.
+        other = np.exp(-(self.sigma_e**2))
+        pairs = np.stack([documents.rows, documents.ids], axis=1)
+        distinct, place, count = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+        place = place.reshape(-1)
+        owner = distinct[:, 0]
+        # What a query gives to a position of its own token; to any other position it gives `other` times it.
+        given = 1 / (count + (documents.lengths[owner] - count) * other)
+        to_all = np.bincount(owner, weights=count * given, minlength=len(documents))
+        received = other * to_all[owner] + (1 - other) * count * given
+        return received[place]
+
+
+class AttentionNetwork(TextNetwork):
+    """The finite network of :class:`Attention`, of embedding and hidden width ``width``."""
+
+    architecture: Attention
+
+    def draw_weights(self) -> None:
+        """Draw embedding, hidden and output weights."""
+        sigma = self.architecture
+        self.embedding = self.gaussian(self.vocabulary_size, self.width, sigma=sigma.sigma_e)
+        self.hidden = self.gaussian(self.width, self.width, sigma=sigma.sigma_w)
+        self.output = self.gaussian(*self.output_shape, self.width, sigma=sigma.sigma_v)
+
+    def queries_and_keys(
+        self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
+    ) -> tuple[Float[torch.Tensor, "tokens width"], Float[torch.Tensor, "tokens width"], float]:
+        """Return queries, keys and the scale of their products: the embeddings themselves, over ``d``."""
+        return embedded, embedded, 1 / self.width
+
+    def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
+        """Scores of documents: the values are linear, so contexts are summed before the hidden layer."""
+        documents = self.documents(docs)
+        embedded = self.lookup("embedding", documents.ids, documents.rows)
+        attention, present = self._attention(embedded, documents)
+        received = attention.sum(dim=1)[present]  # summed over queries, at each document's own positions
+        contexts = torch.zeros(len(documents), self.width, dtype=embedded.dtype)
+        contexts = contexts.index_add(0, torch.from_numpy(documents.rows), received[:, None] * embedded)
+        owners = np.arange(len(documents))
+        hidden = self.linear("hidden", contexts, owners) / self.width**0.5
+        return self.readout(hidden, owners, len(documents))
+
+    def attention(self, docs: Any) -> Float[torch.Tensor, "documents queries keys"]:
+        """``α_ts`` of each document, padded with zeros to the longest."""
+        documents = self.documents(docs)
+        return self._attention(self.lookup("embedding", documents.ids), documents)[0]
+
+    def _attention(
+        self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
+    ) -> tuple[Float[torch.Tensor, "documents queries keys"], Bool[torch.Tensor, "documents positions"]]:
+        present = torch.from_numpy(np.arange(docs.lengths.max()) < docs.lengths[:, None])
+        queries, keys, scale = self.queries_and_keys(embedded, docs)
+        padded = []
+        for values in (queries, keys):
+            blank = torch.zeros(*present.shape, values.shape[1], dtype=values.dtype)
+            padded.append(blank.index_put((present,), values))
+        scores = scale * padded[0] @ padded[1].transpose(1, 2)
+        # Padding gets no attention as a key, and gives none as a query.
+        weights = torch.softmax(scores.masked_fill(~present[:, None, :], -torch.inf), dim=2)
+        return weights * present[:, :, None], present
+
+
+@dataclass(frozen=True)
+class ProjectedAttention:
+    """Self-attention with trained query and key projections and scores over ``√d``: finite width only.
+
+    ``s(x) = Σ_t v·W (Σ_s α_ts e_s)/√(dm)``, ``α_ts = softmax_s(W_Q e_t·W_K e_s/(d √d))``. The scores keep a
+    variance of order 1 in the limit, so the attention stays random and the kernel has no closed form here
+    (Hron et al., 2020): :func:`~ntklib.empirical.expected_ntk` estimates it from networks.
+
+    Parameters
+    ----------
+    sigma_e, sigma_q, sigma_k, sigma_w, sigma_v : float
+        Standard deviations of the embedding, query, key, hidden and output weights at initialisation.
+
+    Raises
+    ------
+    ValueError
+        If a standard deviation is not a finite number above 0.
+
+    Examples
+    --------
+    >>> network = ProjectedAttention().network(width=8, vocabulary_size=3, seed=0)
+    >>> network.attention([[0, 1, 0]]).sum(dim=2).detach().numpy().round(12)
+    array([[1., 1., 1.]])
+    """
+
+    sigma_e: float = 1.0
+    sigma_q: float = 1.0
+    sigma_k: float = 1.0
+    sigma_w: float = 1.0
+    sigma_v: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_standard_deviations(self)
+
+    network = Architecture.network
+
+    @property
+    def network_class(self) -> type[TextNetwork]:
+        """:class:`ProjectedAttentionNetwork`."""
+        return ProjectedAttentionNetwork
+
+
+class ProjectedAttentionNetwork(AttentionNetwork):
+    """The network of :class:`ProjectedAttention`."""
+
+    groups: ClassVar[dict[str, str]] = {**TextNetwork.groups, "query": "hidden", "key": "hidden"}
+    architecture: ProjectedAttention  # type: ignore[assignment]
+
+    def draw_weights(self) -> None:
+        """Draw the projections after the other weights."""
+        super().draw_weights()
+        self.query = self.gaussian(self.width, self.width, sigma=self.architecture.sigma_q)
+        self.key = self.gaussian(self.width, self.width, sigma=self.architecture.sigma_k)
+
+    def queries_and_keys(
+        self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
+    ) -> tuple[Float[torch.Tensor, "tokens width"], Float[torch.Tensor, "tokens width"], float]:
+        """``W_Q e/√d``, ``W_K e/√d``, and ``1/√d``."""
+        root = self.width**0.5
+        queries = self.linear("query", embedded, docs.rows) / root
+        keys = self.linear("key", embedded, docs.rows) / root
+        return queries, keys, 1 / root

@@ -1,0 +1,208 @@
+"""Finite networks over documents: seeded weights, ragged pooling, and gradients by site."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy import sparse
+
+from ntklib.documents import Documents
+from ntklib.gram import ParameterTangents
+
+if TYPE_CHECKING:
+    from ntklib.architectures.base import Architecture
+
+GROUPS = ("output", "hidden", "embedding")
+"""The parameter groups into which every kernel splits: ``Θ`` is the sum over them."""
+
+
+class _Use(NamedTuple):
+    """One use of a parameter: what it was multiplied with, what came out, and for which documents."""
+
+    parameter: str
+    factors: tuple[Any, ...]
+    result: torch.Tensor
+    documents: Int[np.ndarray, " sites"]
+
+
+class TextNetwork(torch.nn.Module):
+    """A finite network over documents whose weights are drawn from explicit, seeded generators.
+
+    A subclass draws its weights in :meth:`draw_weights` and computes scores in ``forward``, where every
+    parameter is used through :meth:`lookup`, :meth:`linear` or :meth:`readout`. Then :meth:`tangents`, and
+    with it the fast empirical kernel, needs no further code.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The hyper-parameters.
+    width : int
+        Embedding width ``d`` and hidden width ``m``.
+    vocabulary_size : int
+        Number of tokens ``V``.
+    seed : int
+        Seeds the weights.
+    classes : int, optional
+        Number of scores ``C``; a single score without it.
+    dtype : torch.dtype
+        Of the weights.
+    """
+
+    groups: ClassVar[dict[str, str]] = {"output": "output", "hidden": "hidden", "embedding": "embedding"}
+    """From each parameter's name to its group (:data:`GROUPS`)."""
+
+    embedding: torch.nn.Parameter
+    """(V, d) embedding weights."""
+
+    output: torch.nn.Parameter
+    """(m,) or (C, m) output weights."""
+
+    sparse_gradients: bool = False
+    """Whether gradients of looked-up rows hold the batch's rows alone: it meets few of the V tokens."""
+
+    def __init__(
+        self,
+        architecture: "Architecture",
+        width: int,
+        vocabulary_size: int,
+        seed: int,
+        classes: int | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.vocabulary_size = positive_integer(vocabulary_size, "vocabulary_size")
+        self.width = positive_integer(width, "width")
+        self.output_shape = () if classes is None else (positive_integer(classes, "classes"),)
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(f"seed must be an integer, 0 or larger, not {seed!r}.")
+        self._generator = torch.Generator().manual_seed(int(seed))
+        self._dtype = dtype
+        self._uses: list[_Use] | None = None
+        self.draw_weights()
+
+    def draw_weights(self) -> None:
+        """Set the parameters, with :meth:`gaussian`, in a fixed order."""
+        raise NotImplementedError
+
+    def gaussian(self, *shape: int, sigma: float) -> torch.nn.Parameter:
+        """Draw a parameter with independent ``N(0, σ²)`` entries; in float64, so a dtype changes no draw."""
+        draw = torch.randn(*shape, generator=self._generator, dtype=torch.float64)
+        return torch.nn.Parameter((sigma * draw).to(self._dtype))
+
+    def documents(self, docs: Any) -> Documents:
+        """Check documents against the network's vocabulary."""
+        return Documents.of(docs, vocabulary_size=self.vocabulary_size)
+
+    def lookup(
+        self,
+        parameter: str,
+        tokens: Int[np.ndarray, " sites"],
+        documents: Int[np.ndarray, " sites"] | None = None,
+    ) -> Float[torch.Tensor, "sites columns"]:
+        """Rows of a parameter, one for each token; sparse in the gradient with :attr:`sparse_gradients`.
+
+        Without ``documents`` the use is not noted: the caller does it, or has tangents of its own.
+        """
+        table = getattr(self, parameter)
+        rows = torch.nn.functional.embedding(torch.from_numpy(tokens), table, sparse=self.sparse_gradients)
+        if documents is not None:
+            self.note_use(parameter, (one_hot(tokens, len(table)),), rows, documents)
+        return rows
+
+    def linear(
+        self,
+        parameter: str,
+        inputs: Float[torch.Tensor, "sites columns"],
+        documents: Int[np.ndarray, " sites"],
+    ) -> Float[torch.Tensor, "sites rows"]:
+        """``W a`` for each site's input ``a``; ``documents`` says whose score each site enters."""
+        result = torch.nn.functional.linear(inputs, getattr(self, parameter))
+        self.note_use(parameter, (inputs,), result, documents)
+        return result
+
+    def readout(
+        self, inputs: Float[torch.Tensor, "sites columns"], documents: Int[np.ndarray, " sites"], count: int
+    ) -> Float[torch.Tensor, "documents *classes"]:
+        """``Σ v·a / √m`` over the sites of each of ``count`` documents."""
+        scores = torch.nn.functional.linear(inputs, self.output)
+        self.note_use("output", (inputs,), scores, documents)
+        pooled = torch.zeros(count, *scores.shape[1:], dtype=scores.dtype)
+        return pooled.index_add(0, torch.from_numpy(documents), scores / self.width**0.5)
+
+    def note_use(
+        self, parameter: str, factors: tuple[Any, ...], result: torch.Tensor, documents: np.ndarray
+    ) -> None:
+        """Note, while :meth:`tangents` listens, that ``result`` is linear in a parameter.
+
+        ``∂s/∂θ = Σ factors ⊗ … ⊗ ∂s/∂result`` over the sites, the rows of each factor and of ``result``.
+        """
+        if self._uses is not None:
+            if not result.requires_grad:  # all that leads here is frozen, but its signal is wanted
+                result.requires_grad_()
+            self._uses.append(_Use(parameter, factors, result, documents))
+
+    def tangents(self, docs: Documents, output: int = 0) -> list[ParameterTangents]:
+        """Gradients of the documents' scores as outer products over the sites where weights are used.
+
+        One forward pass notes what every weight array is multiplied with, one backward pass the signals that
+        come back to it: a score depends on its own document alone, so one pass serves all documents.
+
+        See :class:`~ntklib.gram.ParameterTangents`.
+        """
+        self._uses = []
+        try:
+            scores = self(docs)
+            uses = self._uses
+        finally:
+            self._uses = None
+        score = scores if scores.ndim == 1 else scores[:, output]
+        signals = torch.autograd.grad(score.sum(), [use.result for use in uses])
+        noted: dict[str, list[tuple[tuple[Any, ...], np.ndarray]]] = {}
+        for use, signal in zip(uses, signals, strict=True):
+            inputs = tuple(f.detach().numpy() if isinstance(f, torch.Tensor) else f for f in use.factors)
+            back = signal.detach().numpy()
+            if use.parameter == "output":  # a row vector times a number: a single factor
+                numbers = back if back.ndim == 1 else back[:, output]
+                factors: tuple[Any, ...] = (inputs[0] * numbers[:, None],)
+            else:
+                factors = (*inputs, back)
+            noted.setdefault(use.parameter, []).append((factors, use.documents))
+        return [
+            ParameterTangents(
+                parameter,
+                tuple(_stacked(factor) for factor in zip(*(factors for factors, _ in parts), strict=True)),
+                pooling(np.concatenate([documents for _, documents in parts]), len(docs)),
+            )
+            for parameter, parts in noted.items()
+        ]
+
+    __call__: Callable[..., torch.Tensor]
+
+
+def pooling(documents: Int[np.ndarray, " sites"], count: int) -> sparse.csr_array:
+    """Sum over the sites of each document, as a sparse (count, sites) matrix."""
+    sites = np.arange(len(documents))
+    return sparse.csr_array((np.ones(len(documents)), (documents, sites)), shape=(count, len(documents)))
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """Return ``value`` as an int, or raise a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, not {value!r}.")
+    return int(value)
+
+
+def one_hot(tokens: Int[np.ndarray, " sites"], size: int) -> sparse.csr_array:
+    """One row for each token with a 1 in its column."""
+    return sparse.csr_array(
+        (np.ones(len(tokens)), tokens, np.arange(len(tokens) + 1)), shape=(len(tokens), size)
+    )
+
+
+def _stacked(parts: tuple[Any, ...]) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else sparse.vstack(parts, format="csr")

@@ -1,0 +1,237 @@
+"""The sparse feature map that match patterns define: counts of gappy n-grams, and their inner products."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from scipy import sparse
+
+from ntklib.memory import require_memory
+from ntklib.spectrum.patterns import Pattern
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The units that documents are pooled from: the tokens each one sees, its document and its weight.
+
+    Parameters
+    ----------
+    tokens : (U, k) int64
+        The token at each of a unit's ``k`` offsets; negative ids are boundary tokens.
+    documents : (U,) int64
+        The document of each unit.
+    weights : (U,) float64
+        The factor with which the unit enters its document's score; 1 for a plain sum.
+    lengths : (U,) int64, optional
+        How many of the offsets hold a token, from the first on; all ``k`` when left out.
+    """
+
+    tokens: Int[np.ndarray, "units offsets"]
+    documents: Int[np.ndarray, " units"]
+    weights: Float[np.ndarray, " units"]
+    lengths: Int[np.ndarray, " units"] | None = None
+
+    @property
+    def reach(self) -> Int[np.ndarray, " units"]:
+        """How many tokens each unit has."""
+        units, offsets = self.tokens.shape
+        return np.full(units, offsets) if self.lengths is None else self.lengths
+
+
+class Feature(NamedTuple):
+    """One column of a feature map: the pattern ``S`` and the tokens that stand at its offsets."""
+
+    pattern: Pattern
+    tokens: tuple[int, ...]
+
+
+class FeatureColumns(Sequence[Feature]):
+    """The columns of a feature map: every (pattern, tokens) that occurs in the documents it was made from.
+
+    Parameters
+    ----------
+    units : Units
+        The units of those documents.
+    patterns : sequence of Pattern
+        The match patterns to make columns for.
+
+    Notes
+    -----
+    Stored as a trie over offsets: the level of a pattern holds the sorted codes ``parent · span + token`` of
+    what stands at its offsets, where ``parent`` is the place of the pattern without its last offset in the
+    level before. Finding the columns of new documents is a binary search a level.
+    """
+
+    def __init__(self, units: Units, patterns: Sequence[Sequence[int]]) -> None:
+        self.patterns = tuple(p if isinstance(p, Pattern) else Pattern(p) for p in patterns)
+        self._lowest = int(units.tokens.min(initial=0))
+        self._span = int(units.tokens.max(initial=0)) - self._lowest + 1
+        self._levels: dict[tuple[int, ...], np.ndarray] = {}
+        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
+        for pattern in self.patterns:
+            self._found(units, tuple(pattern), known, learn=True)
+        sizes = [len(self._levels[tuple(pattern)]) if pattern else 1 for pattern in self.patterns]
+        self.starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    def _found(
+        self,
+        units: Units,
+        offsets: tuple[int, ...],
+        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]],
+        learn: bool = False,
+    ) -> tuple[Int[np.ndarray, " found"], Int[np.ndarray, " found"]]:
+        """Units that hold something known at the offsets, and the place of it in the offsets' level."""
+        if offsets in known:
+            return known[offsets]
+        if not offsets:
+            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int64)
+            return known[offsets]
+        rows, parent = self._found(units, offsets[:-1], known, learn)
+        long_enough = units.reach[rows] > offsets[-1]
+        rows, parent = rows[long_enough], parent[long_enough]
+        token = units.tokens[rows, offsets[-1]] - self._lowest
+        code = parent * self._span + token
+        if learn:
+            self._levels[offsets], place = np.unique(code, return_inverse=True)
+        elif len(level := self._levels[offsets]) == 0:
+            rows, place = rows[:0], code[:0]
+        else:
+            place = np.minimum(np.searchsorted(level, code), len(level) - 1)
+            same = (level[place] == code) & (token >= 0) & (token < self._span)
+            rows, place = rows[same], place[same]
+        known[offsets] = rows, place
+        return known[offsets]
+
+    @property
+    def pattern_index(self) -> Int[np.ndarray, " features"]:
+        """Which pattern each column belongs to, as an index into :attr:`patterns`."""
+        return np.repeat(np.arange(len(self.patterns)), np.diff(self.starts))
+
+    def encode(self, units: Units, documents: int) -> sparse.csr_array:
+        """Count the features of ``units``: a sparse (documents, P) matrix. Unknown features are left out."""
+        rows, columns = [], []
+        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
+        for pattern, start in zip(self.patterns, self.starts[:-1], strict=True):
+            found, place = self._found(units, tuple(pattern), known)
+            if pattern.reaches_beyond:
+                long_enough = units.reach[found] >= pattern.reach
+                found, place = found[long_enough], place[long_enough]
+            rows.append(found)
+            columns.append(start + place)
+        holders = np.concatenate(rows)
+        matrix = sparse.coo_array(
+            (units.weights[holders], (units.documents[holders], np.concatenate(columns))),
+            shape=(documents, len(self)),
+        ).tocsr()
+        matrix.sum_duplicates()
+        return matrix
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the :class:`Feature` of one column, or a list of them for a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        column = range(len(self))[index]
+        place = int(np.searchsorted(self.starts, column, side="right")) - 1
+        code = column - int(self.starts[place])
+        pattern = self.patterns[place]
+        tokens = []
+        for size in range(len(pattern), 0, -1):
+            code, token = divmod(int(self._levels[tuple(pattern[:size])][code]), self._span)
+            tokens.append(token + self._lowest)
+        return Feature(pattern, tuple(reversed(tokens)))
+
+    def __repr__(self) -> str:
+        return f"FeatureColumns({len(self)} features of {len(self.patterns)} patterns)"
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """The sparse feature map of an architecture: ``Θ = Φ diag(λ) Φᵀ``.
+
+    ``matrix, weights, columns = feature_map`` unpacks it.
+
+    Attributes
+    ----------
+    matrix : sparse (N, P) array
+        ``Φ``: the weighted count of feature ``p`` in document ``i``.
+    columns : FeatureColumns
+        The pattern and the tokens of each column.
+    pattern_weights : DataFrame
+        ``λ_S`` by parameter group: one row for each of ``columns.patterns``, one column a group.
+    error_bound : (N,) float64
+        ``ε(x)``, what the patterns that were left out contribute to ``Θ(x, x)``. For every pair
+        ``0 ≤ Θ(x, x') − Φ diag(λ) Φᵀ ≤ √(ε(x) ε(x'))``, by Cauchy and Schwarz. 0 where nothing was left out.
+    """
+
+    matrix: sparse.csr_array
+    columns: FeatureColumns
+    pattern_weights: pd.DataFrame
+    error_bound: Float[np.ndarray, " documents"]
+
+    @property
+    def weights(self) -> Float[np.ndarray, " features"]:
+        """``λ`` (P,): how strongly the architecture learns each feature."""
+        return self.group_weights()
+
+    def group_weights(self, group: str | None = None) -> Float[np.ndarray, " features"]:
+        """One parameter group's part of :attr:`weights`, or all of it."""
+        by_pattern = self.pattern_weights.sum(axis=1) if group is None else self.pattern_weights[group]
+        return by_pattern.to_numpy()[self.columns.pattern_index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.matrix, self.weights, self.columns))
+
+
+def weighted_gram(
+    matrix_a: sparse.csr_array, matrix_b: sparse.csr_array, weights: Float[np.ndarray, " features"]
+) -> Float[np.ndarray, "n m"]:
+    """Dense Gram matrix ``Φ_a diag(λ) Φ_bᵀ`` of two sparse feature matrices.
+
+    Parameters
+    ----------
+    matrix_a, matrix_b : sparse (N, P) and (M, P) arrays
+        The features of two sets of documents, over the same columns.
+    weights : (P,) float64
+        ``λ``.
+
+    Returns
+    -------
+    (N, M) float64
+
+    Raises
+    ------
+    MemoryError
+        If the result and its work space do not fit into memory.
+
+    Notes
+    -----
+    The frequent columns are multiplied as dense matrices, the rare ones as sparse ones: a word such as "the"
+    meets itself in most pairs of documents, where sparse arithmetic is slow, while most words meet in few.
+
+    Examples
+    --------
+    >>> counts = sparse.csr_array([[1.0, 2.0], [0.0, 3.0]])
+    >>> weighted_gram(counts, counts, np.array([10.0, 1.0]))
+    array([[14.,  6.],
+           [ 6.,  9.]])
+    """
+    n, m = matrix_a.shape[0], matrix_b.shape[0]
+    require_memory(
+        2 * 8 * n * m,
+        f"A kernel of {n:,} x {m:,}",
+        "pass fewer documents, or work with feature_map, which needs no kernel matrix",
+    )
+    frequency = np.diff(matrix_a.tocsc().indptr) / max(n, 1)
+    frequent = np.flatnonzero(frequency > 1 / 32)
+    rare = np.flatnonzero(frequency <= 1 / 32)
+    scaled = matrix_a.multiply(weights).tocsr()
+    gram = scaled[:, frequent].toarray() @ matrix_b[:, frequent].toarray().T
+    product = (scaled[:, rare] @ matrix_b[:, rare].T).tocoo()
+    gram[product.row, product.col] += product.data
+    return gram
