@@ -92,7 +92,9 @@ class FeatureColumns(Sequence[Feature]):
         rows, parent = self._found(units, offsets[:-1], known, learn)
         long_enough = units.reach[rows] > offsets[-1]
         rows, parent = rows[long_enough], parent[long_enough]
-        token = units.tokens[rows, offsets[-1]] - self._lowest
+        # New documents may all be shorter than those that the columns come from: then nothing is left here.
+        offset = min(offsets[-1], units.tokens.shape[1] - 1)
+        token = units.tokens[rows, offset] - self._lowest
         code = parent * self._span + token
         if learn:
             self._levels[offsets], place = np.unique(code, return_inverse=True)
