@@ -1,9 +1,12 @@
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
 from sympy import Add, IndexedBase, Integer, KroneckerDelta, Max, Mul, Sum, Symbol, exp, expand, sqrt, symbols
 
+from ntklib import CNN, LRNN, Attention, MatrixVector
+from ntklib.activations import get_activation
 from ntklib.symbolic import (
     GaussianExpectation,
     GaussianWeights,
@@ -74,6 +77,8 @@ def test_a_convolution_sees_how_many_tokens_of_the_window_match(matches):
     angle = np.pi - np.arccos(rho)
     dual, slope = q / (2 * np.pi) * (np.sqrt(1 - rho**2) + angle * rho), angle / (2 * np.pi)
     assert total == pytest.approx(dual + 0.7**2 * (0.9**2 + 1.2**2) * rho * slope, rel=1e-12)
+    library = CNN(2, "relu", 0.9, 1.2, 0.7).unit_kernel(np.array([matches], dtype=bool))
+    assert total == pytest.approx(sum(library.values())[0], rel=1e-10)
 
 
 def attention_score(tokens, length, t):
@@ -85,9 +90,10 @@ def attention_score(tokens, length, t):
 
 
 @pytest.mark.parametrize(
-    ("weight", "scale"), [(v[a], sigma_w**2 * sigma_e**2), (W[a, b], sigma_v**2 * sigma_e**2)]
+    ("group", "weight", "scale"),
+    [("output", v[a], sigma_w**2 * sigma_e**2), ("hidden", W[a, b], sigma_v**2 * sigma_e**2)],
 )
-def test_attention_at_initialisation_is_a_weighted_bag_of_words(weight, scale):
+def test_attention_at_initialisation_is_a_weighted_bag_of_words(group, weight, scale):
     kernel = tangent_kernel(attention_score(x, L, t), attention_score(y, M, r), weight)
     limit = large_width_limit(gaussian_expectation(kernel, [v, W]), [d, m], [E])
 
@@ -103,13 +109,19 @@ def test_attention_at_initialisation_is_a_weighted_bag_of_words(weight, scale):
     tokens_x, tokens_y = (1, 2, 1), (2, 1)
     numbers = {x[n + 1]: Integer(token) for n, token in enumerate(tokens_x)}
     numbers |= {y[n + 1]: Integer(token) for n, token in enumerate(tokens_y)}
-    for position in (1, 2):
+    derived = 0.0
+    for position in (1, 2, 3):
         places = {L: 3, M: 2, t: position, r: 2}
         values = [expr.subs(places).doit().subs(numbers).subs(sigma_e, 0.8) for expr in (limit, expected)]
         assert float((values[0] - values[1]).subs({sigma_w: 1.1, sigma_v: 0.6})) == pytest.approx(
             0, abs=1e-12
         )
         assert float(values[0].subs({sigma_w: 1.1, sigma_v: 0.6})) > 0
+        for query in (1, 2):
+            term = limit.subs({**places, r: query}).doit().subs(numbers).subs(sigma_e, 0.8)
+            derived += float(term.subs({sigma_w: 1.1, sigma_v: 0.6}))
+    library = Attention(0.8, 1.1, 0.6).kernel_by_group([tokens_x], [tokens_y])[group]
+    assert derived == pytest.approx(library[0, 0], rel=1e-10)
 
 
 def hidden_state(tokens, time, unit, names="jkp"):
@@ -147,6 +159,16 @@ def test_matrix_vector_kernels_follow_their_recursion(length):
     assert expand(kernel - state - sigma_v**2 * gradient) == 0
     assert len(match_weights(kernel)) == length
 
+    scales = {sigma_a: 0.8, sigma_g: 1.1, sigma_v: 0.6}
+    library = MatrixVector(*scales.values(), readout="last")
+    for matches in product((0, 1), repeat=length):
+        equal = {KroneckerDelta(x[n], y[n]): Integer(match) for n, match in enumerate(matches, start=1)}
+        # The library's offsets count back from the end.
+        expected = library.unit_kernel(np.array([matches[::-1]], dtype=bool))
+        assert float(kernel.xreplace(equal).subs(scales)) == pytest.approx(
+            sum(expected.values())[0], rel=1e-10, abs=1e-12
+        )
+
 
 def test_one_step_of_the_linearised_rnn_follows_its_recursion():
     before_x, before_y = IndexedBase("h"), IndexedBase("h'")
@@ -177,8 +199,30 @@ def test_one_step_of_the_linearised_rnn_follows_its_recursion():
         E[u, b]: sigma_w**2 * signal,
         RECURRENT[a, b]: sigma_v**2 * Sigma * dual(1),
     }
+    derived = {}
     for weight, value in expected.items():
         kernel = tangent_kernel(score(x[t], before_x), score(y[s], before_y), weight)
         kernel = concentrate(gaussian_expectation(kernel, [v, RECURRENT]), [d, m], [W])
         limit = large_width_limit(gaussian_expectation(kernel, W), [d, m], [E], hypothesis)
         assert simplify_sums(limit - Mul(value)) == 0
+        derived[weight] = limit
+
+    scales = {sigma_e: 0.9, sigma_w: 1.2, sigma_h: 0.7, sigma_v: 0.6}
+    library = LRNN("gelu", *scales.values())
+    # Σ of the state before, in the library's group "output"; nothing has come from W and E before.
+    before = np.array([[0.4, 0.4], [0.0, 0.0], [0.0, 0.0]])
+    now = library.step(before, np.array([False, True]))
+    for group, (names, weights_of_group) in enumerate(
+        {"output": [v[a]], "hidden": [W[a, b], RECURRENT[a, b]], "embedding": [E[u, b]]}.items()
+    ):
+        for equal in (0, 1):
+            value = sum(
+                numerical_function(
+                    evaluate(
+                        derived[w].xreplace({DELTA: Integer(equal)}), phi, get_activation("gelu").symbolic
+                    ),
+                    [*scales, Sigma],
+                )(*scales.values(), 0.4)
+                for w in weights_of_group
+            )
+            assert value == pytest.approx(now[group, equal], rel=1e-10, abs=1e-12), names
