@@ -14,7 +14,7 @@ from scipy.special import expit, softmax
 from ntklib.chebyshev import integrate
 from ntklib.documents import Documents
 from ntklib.spectrum import FeatureColumns, FeatureMap, pattern_name
-from ntklib.statistics.validation import labelled_documents
+from ntklib.validation import labelled_documents
 
 
 @runtime_checkable
@@ -87,7 +87,7 @@ class GradientFlow:
 
         ``2 / (h λ_max)``, ``h`` the largest curvature of the loss: 1/4 for the logistic one, 1/2 for softmax.
         """
-        return 2 / (_largest_curvature(self._classes) * self.largest_eigenvalue)
+        return 2 / (largest_curvature(self._classes) * self.largest_eigenvalue)
 
     def predict(self, docs: Any, time: float | None = None) -> Float[np.ndarray, "documents *classes"]:
         """Score change of any documents at a recorded time, the last one by default.
@@ -255,7 +255,7 @@ def gradient_flow(
         lambda dual: targets - _probabilities(initial + kernel(dual)),
         np.zeros(shape),
         instants,
-        _largest_curvature(outputs) * largest,
+        largest_curvature(outputs) * largest,
         lambda error, dual: float(
             np.abs(kernel(error) / (1 + np.abs(initial + kernel(dual)))).max() / tolerance
         ),
@@ -275,7 +275,7 @@ def gradient_flow(
     )
 
 
-def _largest_curvature(outputs: int) -> float:
+def largest_curvature(outputs: int) -> float:
     """Largest eigenvalue of the loss's Hessian in the scores: of ``p(1 − p)``, or of ``diag(p) − p pᵀ``."""
     return 0.25 if outputs == 1 else 0.5
 

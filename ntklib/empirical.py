@@ -12,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents, tangent_gram
 from ntklib.memory import require_memory
+from ntklib.validation import checked_integer
 
 METHODS = ("auto", "structured", "jacobian")
 
@@ -186,8 +187,7 @@ def expected_ntk(
     >>> bool((np.abs(found.mean - ntklib.MLP().kernel([[0, 1], [2]])) < 6 * found.standard_error).all())
     True
     """
-    if isinstance(networks, bool) or not isinstance(networks, int | np.integer) or networks < 2:
-        raise ValueError(f"networks must be an integer, 2 or larger, not {networks!r}.")
+    checked_integer(networks, "networks", 2)
     first = Documents.of(docs_a, name="docs_a")
     second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
     tokens, places = np.unique(np.concatenate([first.ids, second.ids]), return_inverse=True)

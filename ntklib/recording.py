@@ -31,7 +31,8 @@ class Task:
                 f"network must give (N,) or (N, C) scores, not {tuple(scores.shape)} for one document."
             )
         # A pair (documents, labels) may lack the last classes; a corpus says how many there are.
-        expected = 2 if self.single else scores.shape[1]
+        self.outputs = 1 if self.single else scores.shape[1]
+        expected = 2 if self.single else self.outputs
         if classes > expected:
             shape = "one score, the logit of class 1 of two classes" if self.single else f"{expected} scores"
             raise ValueError(

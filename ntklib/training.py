@@ -18,10 +18,10 @@ from tqdm.auto import tqdm
 
 from ntklib.architectures.network import TextNetwork
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
-from ntklib.dynamics import named_probes, training_set
+from ntklib.dynamics import largest_curvature, named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
 from ntklib.recording import Recorder, Task
-from ntklib.statistics.validation import labelled_documents
+from ntklib.validation import checked_integer, labelled_documents
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -169,10 +169,10 @@ def train(
         documents, labels, classes = labelled_documents(test)
         exam = Task(network, documents, labels, len(classes), name="test", centred=centred)
     step_size = _checked_learning_rate(optimizer, learning_rate)
-    last = _checked_count(epochs, "epochs", 1)
-    size = task.size if batch_size is None else min(_checked_count(batch_size, "batch_size", 1), task.size)
-    _checked_count(seed, "seed", 0)
-    sample = min(_checked_count(drift_documents, "drift_documents", 0), task.size)
+    last = checked_integer(epochs, "epochs", 1)
+    size = task.size if batch_size is None else min(checked_integer(batch_size, "batch_size", 1), task.size)
+    checked_integer(seed, "seed", 0)
+    sample = min(checked_integer(drift_documents, "drift_documents", 0), task.size)
     schedule = _checked_schedule(record, last)
     named = named_probes(probes, task.documents, corpus)
     probe_documents = documents_for(network, list(named.values()), "probes")
@@ -262,8 +262,7 @@ def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float
     True
     """
     task = Task(network, *training_set(corpus), name="corpus")
-    curvature = 0.25 if task.single else 0.5
-    return 2 / (curvature * largest_eigenvalue(network, task.documents))
+    return 2 / (largest_curvature(task.outputs) * largest_eigenvalue(network, task.documents))
 
 
 def _train_epoch(
@@ -383,17 +382,11 @@ def _checked_learning_rate(optimizer: str, learning_rate: Any) -> float:
     return float(learning_rate)
 
 
-def _checked_count(value: Any, name: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be an integer, {least} or larger, not {value!r}.")
-    return int(value)
-
-
 def _checked_schedule(record: int | Sequence[int] | None, last: int) -> Int[np.ndarray, " records"]:
     if record is None:
         return np.unique(np.linspace(0, last, 21).round().astype(np.int64))
     if isinstance(record, int | np.integer):
-        return np.unique([*range(0, last, _checked_count(record, "record", 1)), last]).astype(np.int64)
+        return np.unique([*range(0, last, checked_integer(record, "record", 1)), last]).astype(np.int64)
     wanted = np.asarray(record)
     if wanted.ndim != 1 or wanted.dtype.kind not in "iu" or ((wanted < 0) | (wanted > last)).any():
         raise ValueError(f"record must be a count of epochs, or epochs from 0 to {last}, not {record!r}.")

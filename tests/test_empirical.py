@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from ntklib import MLP, Documents, empirical_ntk, empirical_ntk_by_group
+from ntklib import MLP, Documents, empirical_ntk, empirical_ntk_by_group, expected_ntk
 from ntklib.empirical import largest_eigenvalue
 from ntklib.gram import ParameterTangents
 
@@ -268,3 +268,14 @@ def test_a_jacobian_that_cannot_fit_is_refused_with_size_and_remedy(monkeypatch)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10_000))
     with pytest.raises(MemoryError, match=r"gradients of 1 \+ 1 documents.*lower memory_limit"):
         empirical_ntk(network, documents(0, 3), method="jacobian", memory_limit=1)
+
+
+def test_expected_kernel_is_the_mean_over_networks_of_consecutive_seeds():
+    docs, others = [[25, 1], [2, 2]], [[1, 7]]
+    found = expected_ntk(MLP("gelu"), docs, others, width=16, networks=3, seed=5)
+    # The networks know only the documents' own tokens, in order: 1, 2, 7, 25.
+    by_hand = [
+        empirical_ntk(MLP("gelu").network(16, 4, seed=s), [[3, 0], [1, 1]], [[0, 2]]) for s in (5, 6, 7)
+    ]
+    assert found.mean == pytest.approx(np.mean(by_hand, axis=0))
+    assert found.standard_error == pytest.approx(np.std(by_hand, axis=0, ddof=1) / 3**0.5)

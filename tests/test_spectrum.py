@@ -7,6 +7,7 @@ from scipy import sparse
 from ntklib.spectrum import (
     Feature,
     FeatureColumns,
+    Pattern,
     Units,
     feature_spectrum,
     match_patterns,
@@ -108,3 +109,36 @@ def test_a_kernel_that_cannot_fit_is_refused_with_the_alternative():
     empty = sparse.csr_array((10**8, 1))
     with pytest.raises(MemoryError, match=r"A kernel of 100,000,000 x 100,000,000 needs .* feature_map"):
         weighted_gram(empty, empty, np.ones(1))
+
+
+def test_a_pattern_is_the_tuple_of_its_offsets_unless_it_reaches_beyond_them():
+    plain, longer = Pattern((0, 2)), Pattern((0, 2), reach=5)
+    assert plain == (0, 2)
+    assert hash(plain) == hash((0, 2))
+    assert longer != plain
+    assert longer != (0, 2)
+    assert longer == Pattern((0, 2), reach=5)
+    assert longer.reach == 5
+    assert Pattern((0, 2), reach=1).reach == 3
+    assert len({plain, longer, Pattern((0, 2))}) == 2
+
+
+@pytest.mark.parametrize("context", [1, 3, 5])
+def test_weights_of_a_family_equal_those_of_all_patterns(context):
+    every = moebius_weights(smooth_kernel, context)
+    again = moebius_weights(smooth_kernel, context, list(every.index))
+    assert again.to_numpy() == pytest.approx(every.to_numpy(), rel=1e-12, abs=1e-12)
+
+
+def test_units_too_short_for_a_pattern_do_not_hold_it():
+    units = Units(np.array([[7, 3], [7, 7]]), np.array([0, 1]), np.ones(2), np.array([2, 1]))
+    columns = FeatureColumns(units, [Pattern(), Pattern((0,)), Pattern((0,), reach=2), Pattern((1,))])
+    assert columns.encode(units, 2).toarray().tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    assert columns[2].pattern.reach == 2
+    assert columns[3].tokens == (3,)
+
+
+def test_documents_shorter_than_the_columns_are_encoded():
+    columns = FeatureColumns(Units(np.array([[7, 3, 2]]), np.array([0]), np.ones(1)), match_patterns(3))
+    short = Units(np.array([[7]]), np.array([0]), np.ones(1), np.array([1]))
+    assert columns.encode(short, 1).sum() == 2

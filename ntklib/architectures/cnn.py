@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float, Int
 
 from ntklib.activations import Activation, dual_activation
 from ntklib.architectures.base import Architecture
-from ntklib.architectures.network import TextNetwork, positive_integer
+from ntklib.architectures.network import TextNetwork
 from ntklib.documents import Documents
 from ntklib.spectrum import Units
+from ntklib.validation import checked_integer
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class CNN(Architecture):
     Examples
     --------
     >>> CNN(window=3, activation="relu").spectrum(order=3).round(3).tolist()
-    [0.106, 0.589, 0.179, 0.125]
+    [0.106, 0.59, 0.204, 0.1]
     """
 
     window: int = 3
@@ -61,7 +62,7 @@ class CNN(Architecture):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if positive_integer(self.window, "window") > 16:
+        if checked_integer(self.window, "window") > 16:
             raise ValueError(f"window must be 1 to 16, not {self.window}: it has 2^window match patterns.")
 
     @property

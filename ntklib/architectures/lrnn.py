@@ -52,7 +52,7 @@ class LRNN(Recurrent):
     Examples
     --------
     >>> LRNN("tanh").spectrum(order=3).round(3).tolist()
-    [0.0, 0.738, 0.219, 0.043]
+    [0.0, 0.738, 0.24, 0.022]
     """
 
     activation: str | Activation | Callable[[torch.Tensor], torch.Tensor] = "tanh"

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
+from ntklib.validation import checked_integer
 
 if TYPE_CHECKING:
     from ntklib.architectures.base import Architecture
@@ -73,12 +74,10 @@ class TextNetwork(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.architecture = architecture
-        self.vocabulary_size = positive_integer(vocabulary_size, "vocabulary_size")
-        self.width = positive_integer(width, "width")
-        self.output_shape = () if classes is None else (positive_integer(classes, "classes"),)
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"seed must be an integer, 0 or larger, not {seed!r}.")
-        self._generator = torch.Generator().manual_seed(int(seed))
+        self.vocabulary_size = checked_integer(vocabulary_size, "vocabulary_size")
+        self.width = checked_integer(width, "width")
+        self.output_shape = () if classes is None else (checked_integer(classes, "classes"),)
+        self._generator = torch.Generator().manual_seed(checked_integer(seed, "seed", 0))
         self._dtype = dtype
         self._uses: list[_Use] | None = None
         self.draw_weights()
@@ -186,13 +185,6 @@ def pooling(documents: Int[np.ndarray, " sites"], count: int) -> sparse.csr_arra
     """Sum over the sites of each document, as a sparse (count, sites) matrix."""
     sites = np.arange(len(documents))
     return sparse.csr_array((np.ones(len(documents)), (documents, sites)), shape=(count, len(documents)))
-
-
-def positive_integer(value: Any, name: str) -> int:
-    """Return ``value`` as an int, or raise a ValueError that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}.")
-    return int(value)
 
 
 def one_hot(tokens: Int[np.ndarray, " sites"], size: int) -> sparse.csr_array:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from ntklib.validation import checked_integer
+
 
 class Pattern(tuple[int, ...]):
     """The offsets of a unit at which two units must hold the same token; ``()`` is the bias.
@@ -181,8 +183,7 @@ def feature_spectrum(pattern_weights: pd.DataFrame, order: int) -> pd.Series:
     >>> feature_spectrum(weights, 2).tolist()
     [0.25, 0.0, 0.75]
     """
-    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 0:
-        raise ValueError(f"order must be an integer, 0 or larger, not {order!r}.")
+    checked_integer(order, "order", 0)
     sizes = np.minimum([len(pattern) for pattern in pattern_weights.index], order)
     weights = pattern_weights.sum(axis=1).to_numpy()
     if not weights.any():

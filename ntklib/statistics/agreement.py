@@ -10,7 +10,7 @@ from scipy import stats
 
 from ntklib.documents import Documents
 from ntklib.statistics.intervals import Interval, bootstrap_interval
-from ntklib.statistics.validation import finite_array, positive_integer, proportion
+from ntklib.validation import checked_integer, finite_array, proportion
 
 # Probes that a network scores at once: bounds memory at this many times the width, for any vocabulary.
 _PROBES_AT_ONCE = 4096
@@ -233,7 +233,7 @@ def convergence_rate(
         raise ValueError(
             f"errors has {values.shape[1]} repeats of each width, but needs at least 2: add seeds."
         )
-    confidence, repeats = proportion(level, "level"), positive_integer(resamples, "resamples", 100)
+    confidence, repeats = proportion(level, "level"), checked_integer(resamples, "resamples", 100)
     x = np.repeat(np.log(sizes), values.shape[1])
     y = np.log(values).ravel()
     weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
@@ -251,7 +251,7 @@ def convergence_rate(
         confidence_level=confidence,
         method="percentile",
         vectorized=True,
-        rng=np.random.default_rng(positive_integer(seed, "seed", 0)),
+        rng=np.random.default_rng(checked_integer(seed, "seed", 0)),
     )
     low, high = result.confidence_interval
     return Interval(slope, float(low), float(high), confidence)

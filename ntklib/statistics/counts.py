@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from ntklib.documents import Documents
-from ntklib.statistics.validation import finite_array, labelled_documents, positive_integer
+from ntklib.validation import checked_integer, finite_array, labelled_documents
 
 TOKEN_CLASSES = ("positive", "negative", "neutral")
 
@@ -52,7 +52,7 @@ def cooccurrence(corpus: Any, ngram: int = 1) -> pd.DataFrame:
     [(0, 1), (1, 1), (1, 2)]
     """
     documents, labels, classes = labelled_documents(corpus)
-    size = positive_integer(ngram, "ngram")
+    size = checked_integer(ngram, "ngram")
     units, counts = _class_counts(documents, labels, len(classes), size)
     if "rate" in classes and len(classes) == 2:
         raise ValueError(
@@ -230,7 +230,7 @@ def noise_floor(corpus: Any, residuals: Any, width: int) -> NoiseFloor:
     """
     documents = Documents.of(corpus, name="corpus")
     pull = finite_array(residuals, "residuals", (len(documents),))
-    hidden = positive_integer(width, "width")
+    hidden = checked_integer(width, "width")
     units, token = np.unique(documents.ids, return_inverse=True)
     velocity = np.bincount(token, weights=pull[documents.rows], minlength=len(units))
     index = _index(units[:, None], getattr(corpus, "vocabulary", None))

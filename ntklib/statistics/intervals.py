@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
 
-from ntklib.statistics.validation import finite_array, positive_integer, proportion
+from ntklib.validation import checked_integer, finite_array, proportion
 
 # Numbers that one batch of resamples holds: larger ones leave the cache and take twice as long.
 _BATCH = 500_000
@@ -84,7 +84,7 @@ def bootstrap_interval(
     _at_least(len(sample), 2, "values", "observation, such as a result of another seed")
     if method not in ("percentile", "basic", "BCa"):
         raise ValueError(f"method must be 'percentile', 'basic' or 'BCa', not {method!r}.")
-    confidence, repeats = proportion(level, "level"), positive_integer(resamples, "resamples", 100)
+    confidence, repeats = proportion(level, "level"), checked_integer(resamples, "resamples", 100)
     estimate = statistic(sample, axis=0)
     low, high = _scipy_bootstrap((sample,), statistic, confidence, repeats, seed, method, paired=False)
     if not np.isfinite([low, high]).all():
@@ -140,7 +140,7 @@ def rank_correlation(x: Any, y: Any, level: float = 0.95, resamples: int = 1000,
     for name, array in (("x", first), ("y", second)):
         if np.ptp(array) == 0:
             raise ValueError(f"{name} is constant ({array[0]}): a rank correlation needs different values.")
-    confidence, repeats = proportion(level, "level"), positive_integer(resamples, "resamples", 100)
+    confidence, repeats = proportion(level, "level"), checked_integer(resamples, "resamples", 100)
     order = [np.unique(values, return_inverse=True)[1] for values in (first, second)]
     low, high = _scipy_bootstrap(order, _spearman, confidence, repeats, seed, "percentile", paired=True)
     return Interval(float(_spearman(order[0], order[1])), float(low), float(high), confidence)
@@ -186,7 +186,7 @@ def _scipy_bootstrap(
             vectorized=True,
             confidence_level=level,
             method=method,
-            rng=np.random.default_rng(positive_integer(seed, "seed", 0)),
+            rng=np.random.default_rng(checked_integer(seed, "seed", 0)),
         )
     return result.confidence_interval.low, result.confidence_interval.high
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import false_discovery_control
 
-from ntklib.statistics.validation import finite_array, labelled_documents, positive_integer, proportion
+from ntklib.validation import checked_integer, finite_array, labelled_documents, proportion
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +119,8 @@ def shuffled_label_null(
     (6.0, 0.01)
     """
     _, labels, _ = labelled_documents(corpus)
-    times = positive_integer(repeats, "repeats")
-    rng = np.random.default_rng(positive_integer(seed, "seed", 0))
+    times = checked_integer(repeats, "repeats")
+    rng = np.random.default_rng(checked_integer(seed, "seed", 0))
 
     def shuffled() -> Any:
         if hasattr(corpus, "shuffled_labels"):
@@ -204,7 +204,7 @@ def frequency_matched(
         raise ValueError(f"within must be a ratio of 1 or larger, such as 1.25, not {within!r}.")
     treated = _known_tokens(tokens, frequency, "tokens")
     pool = [t for t in _known_tokens(candidates, frequency, "candidates") if t not in set(treated)]
-    np.random.default_rng(positive_integer(seed, "seed", 0)).shuffle(pool)
+    np.random.default_rng(checked_integer(seed, "seed", 0)).shuffle(pool)
     logs = frequency.map(np.log)
     distance = np.abs(
         np.subtract.outer([logs[t] for t in treated], [logs[t] for t in pool]).reshape(

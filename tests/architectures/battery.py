@@ -194,12 +194,12 @@ class ArchitectureBattery:
         ):
             network([[VOCABULARY]])
 
-    @pytest.mark.parametrize("size", [0, -4, True])
-    def test_bad_sizes_of_a_network_are_refused_by_name(self, size):
+    @pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-4, ValueError), (True, TypeError)])
+    def test_bad_sizes_of_a_network_are_refused_by_name(self, size, error):
         model = self.instances[0]
-        with pytest.raises(ValueError, match="width must be a positive integer"):
+        with pytest.raises(error, match="width must be an integer, 1 or larger"):
             model.network(size, VOCABULARY, seed=0)
-        with pytest.raises(ValueError, match="vocabulary_size must be a positive integer"):
+        with pytest.raises(error, match="vocabulary_size must be an integer, 1 or larger"):
             model.network(8, size, seed=0)
         with pytest.raises(ValueError, match="seed must be an integer, 0 or larger"):
             model.network(8, VOCABULARY, seed=-1)

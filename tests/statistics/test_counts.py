@@ -175,7 +175,7 @@ def test_off_diagonal_kernel_entries_of_the_mlp_are_half_to_four_fifths_of_the_d
             ValueError,
             r"residuals must have shape \(1\), not \(2,\)",
         ),
-        (lambda: noise_floor([[0]], [0.5], 0), ValueError, "width must be 1 or larger, not 0"),
+        (lambda: noise_floor([[0]], [0.5], 0), ValueError, "width must be an integer, 1 or larger, not 0"),
     ],
 )  # fmt: skip
 def test_bad_input_names_the_argument(call, error, message):

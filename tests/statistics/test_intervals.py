@@ -125,9 +125,9 @@ def test_equal_values_have_an_interval_without_width():
         (
             lambda: bootstrap_interval([1, 2], resamples=5),
             ValueError,
-            "resamples must be 100 or larger, not 5",
+            "resamples must be an integer, 100 or larger, not 5",
         ),
-        (lambda: bootstrap_interval([1, 2], seed=-1), ValueError, "seed must be 0 or larger, not -1"),
+        (lambda: bootstrap_interval([1, 2], seed=-1), ValueError, "seed must be an integer, 0 or larger, not -1"),
         (lambda: bootstrap_interval([1, 2], method="bca"), ValueError, "method must be 'percentile'"),
         (lambda: rank_correlation([1, 2, 3], [1, 2, 3]), ValueError, "x has length 3, but needs at least 4"),
         (lambda: rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]), ValueError, "x is constant"),

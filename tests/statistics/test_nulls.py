@@ -161,7 +161,7 @@ def test_false_rejections_stay_at_the_stated_rate():
         (
             lambda: shuffled_label_null(([[0]], [1]), lambda c: 1.0, 0),
             ValueError,
-            "repeats must be 1 or larger",
+            "repeats must be an integer, 1 or larger",
         ),
         (
             lambda: frequency_matched(["a"], pd.Series({"b": 1}), ["b"]),

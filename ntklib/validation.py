@@ -1,6 +1,5 @@
-"""Checks of the arguments that several statistics share."""
+"""Checks of arguments that several modules share; each error names the argument."""
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -54,15 +53,14 @@ def finite_array(
     return array
 
 
-def positive_integer(value: Any, name: str, minimum: int = 1) -> int:
-    """``value`` as an int of at least ``minimum``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {value!r}.") from None
-    if number < minimum:
-        raise ValueError(f"{name} must be {minimum} or larger, not {number}.")
-    return number
+def checked_integer(value: Any, name: str, minimum: int = 1) -> int:
+    """``value`` as an int of at least ``minimum``; a TypeError or ValueError that names the argument."""
+    wanted = f"{name} must be an integer, {minimum} or larger, not {value!r}."
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(wanted)
+    if value < minimum:
+        raise ValueError(wanted)
+    return int(value)
 
 
 def proportion(value: Any, name: str) -> float:
