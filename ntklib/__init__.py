@@ -15,7 +15,19 @@ from typing import Any
 __version__ = version("ntklib")
 
 _HOMES = {
-    "architectures": ("CNN", "LRNN", "MLP", "Attention", "LinearRNN", "MatrixVector", "ProjectedAttention"),
+    "architectures": (
+        "CNN",
+        "GRU",
+        "LRNN",
+        "LSTM",
+        "MLP",
+        "Attention",
+        "ElmanRNN",
+        "LinearRNN",
+        "MatrixVector",
+        "ProjectedAttention",
+        "Transformer",
+    ),
     "architectures.base": ("GROUPS", "Architecture", "TextNetwork"),
     "activations": ("Activation", "dual_activation", "get_activation"),
     "corpora": ("Corpus", "load_corpus"),
@@ -23,6 +35,7 @@ _HOMES = {
     "dynamics": ("GradientFlow", "gradient_flow"),
     "empirical": ("empirical_ntk", "empirical_ntk_by_group", "expected_ntk"),
     "training": ("TrainingRun", "train"),
+    "spectrum.documents": ("document_spectrum",),
     "sweeps": ("sweep",),
     "statistics": ("bootstrap_interval", "cooccurrence", "label_scores", "noise_floor", "token_classes"),
     "claims": ("read_claims", "record_claim"),

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from ntklib.architectures.base import Architecture, check_standard_deviations
+from ntklib.architectures.base import Architecture
+from ntklib.architectures.finite_width import FiniteWidthModel
 from ntklib.architectures.network import TextNetwork
 from ntklib.documents import Documents
 from ntklib.spectrum import Units
@@ -147,7 +148,7 @@ class AttentionNetwork(TextNetwork):
 
 
 @dataclass(frozen=True)
-class ProjectedAttention:
+class ProjectedAttention(FiniteWidthModel):
     """Self-attention with trained query and key projections and scores over ``√d``: finite width only.
 
     ``s(x) = Σ_t v·W (Σ_s α_ts e_s)/√(dm)``, ``α_ts = softmax_s(W_Q e_t·W_K e_s/(d √d))``. The scores keep a
@@ -176,11 +177,6 @@ class ProjectedAttention:
     sigma_k: float = 1.0
     sigma_w: float = 1.0
     sigma_v: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_standard_deviations(self)
-
-    network = Architecture.network
 
     @property
     def network_class(self) -> type[TextNetwork]:

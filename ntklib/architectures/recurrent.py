@@ -44,9 +44,7 @@ class Recurrent(Architecture):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        readout = getattr(self, "readout", "sum")
-        if readout not in READOUTS:
-            raise ValueError(f"readout must be 'sum' or 'last', not {readout!r}.")
+        check_readout(self)
 
     @property
     def context(self) -> None:
@@ -69,7 +67,7 @@ class Recurrent(Architecture):
         """One unit a position (``"last"``: one a document), with at most ``offsets`` tokens."""
         longest = int(docs.lengths.max())
         depth = longest if offsets is None else min(offsets, longest)
-        last = self._reads_last
+        last = reads_last(self)
         ends = docs.offsets[1:] - 1 if last else np.arange(len(docs.ids))
         documents = np.arange(len(docs)) if last else docs.rows
         back = np.arange(depth)
@@ -77,10 +75,6 @@ class Recurrent(Architecture):
         # Where a unit has ended its first token stands again; `lengths` says that it does not count.
         places = np.maximum(ends[:, None] - back[None, :], docs.offsets[documents][:, None])
         return Units(docs.ids[places], documents, np.ones(len(documents)), lengths)
-
-    @property
-    def _reads_last(self) -> bool:
-        return getattr(self, "readout", "sum") == "last"
 
     def pattern_weights(self, order: int | None = None) -> pd.DataFrame:
         """Möbius weights of units of ``order`` tokens; see the base class."""
@@ -197,9 +191,9 @@ class Recurrent(Architecture):
             previous[:, 1:] = kernels[:, :-1]
             previous[:, docs.offsets[:-1]] = 0
             kernels = self.step(previous, docs.ids == token)
-            if not self._reads_last:
+            if not reads_last(self):
                 total += kernels
-        if self._reads_last:
+        if reads_last(self):
             return kernels[:, docs.offsets[1:] - 1]
         return np.add.reduceat(total, docs.offsets[:-1], axis=1)
 
@@ -222,27 +216,40 @@ class Recurrent(Architecture):
             previous = np.zeros_like(kernels)
             previous[..., 1:] = kernels[..., :-1]
             kernels = self.step(previous, tokens == token[:, None])
-            if not self._reads_last:
+            if not reads_last(self):
                 total += kernels.sum(axis=(0, 2))
-        return kernels[..., -1].sum(axis=0) if self._reads_last else total
+        return kernels[..., -1].sum(axis=0) if reads_last(self) else total
+
+
+def reads_last(model: Any) -> bool:
+    """Whether a model's score reads the last state alone."""
+    return model.readout == "last"
+
+
+def check_readout(model: Any) -> None:
+    """Raise a ValueError unless the readout is a known one."""
+    if model.readout not in READOUTS:
+        raise ValueError(f"readout must be 'sum' or 'last', not {model.readout!r}.")
 
 
 class RecurrentNetwork(TextNetwork):
     """A network that reads ragged documents step by step, all those together that have not ended yet."""
 
-    architecture: Recurrent
-
     def next_state(
         self,
-        state: Float[torch.Tensor, "active width"] | None,
+        state: Float[torch.Tensor, "active columns"] | None,
         positions: Int[np.ndarray, " active"],
         documents: Int[np.ndarray, " active"],
-    ) -> Float[torch.Tensor, "active width"]:
+    ) -> Float[torch.Tensor, "active columns"]:
         """State after the tokens at ``positions``; ``state`` is ``None`` at the beginning, for 0."""
         raise NotImplementedError
 
     def prepare(self, docs: Documents) -> None:
         """Compute what the steps need of all positions at once."""
+
+    def outputs(self, states: Float[torch.Tensor, "active columns"]) -> Float[torch.Tensor, "active width"]:
+        """Return the part of the states that the readout reads: all of it."""
+        return states
 
     def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
         """Scores of documents, the readout of the sum of their states or of the last one."""
@@ -253,7 +260,7 @@ class RecurrentNetwork(TextNetwork):
         order = np.argsort(-lengths, kind="stable")
         states, owners = [], []
         state: torch.Tensor | None = None
-        last = self.architecture._reads_last
+        last = reads_last(self.architecture)
         for time in range(int(lengths.max())):
             active = order[: int((lengths > time).sum())]
             before = None if state is None else state[: len(active)]
@@ -262,4 +269,4 @@ class RecurrentNetwork(TextNetwork):
             if ending.any():
                 states.append(state if ending.all() else state[torch.from_numpy(ending)])
                 owners.append(active[ending])
-        return self.readout(torch.cat(states), np.concatenate(owners), len(documents))
+        return self.readout(self.outputs(torch.cat(states)), np.concatenate(owners), len(documents))
