@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
 from ntklib.architectures.network import TextNetwork
+from ntklib.batches import batches, epoch_generator
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
 from ntklib.dynamics import largest_curvature, named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
@@ -268,15 +269,12 @@ def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float
 def _train_epoch(
     network: torch.nn.Module, task: Task, stepper: torch.optim.Optimizer, size: int, seed: int, epoch: int
 ) -> None:
-    # Each epoch has its own generator, so that a resumed run draws what an uninterrupted one would.
-    generator = np.random.default_rng([seed, epoch])
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(generator.integers(2**62)))
-        order = None if size == task.size else generator.permutation(task.size)
-        for start in range(0, task.size, size):
-            rows = slice(None) if order is None else order[start : start + size]
+        torch.manual_seed(int(epoch_generator(seed, epoch).integers(2**62)))
+        for rows in batches(task.size, size, seed, epoch):
             stepper.zero_grad(set_to_none=True)
-            loss = task.loss(network(task.documents if order is None else task.documents[rows]), rows)
+            documents = task.documents if isinstance(rows, slice) else task.documents[rows]
+            loss = task.loss(network(documents), rows)
             if not loss.isfinite():
                 raise FloatingPointError(f"the loss is {loss.item()}")
             loss.backward()
