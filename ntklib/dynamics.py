@@ -9,10 +9,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import LinearOperator, eigsh
-from scipy.special import expit, softmax
 
-from ntklib.chebyshev import integrate
 from ntklib.documents import Documents
+from ntklib.logistic_flow import (
+    checked_scores,
+    checked_times,
+    integrate_residuals,
+    largest_curvature,
+    probabilities,
+    targets_of,
+)
 from ntklib.spectrum import FeatureColumns, FeatureMap, pattern_name
 from ntklib.validation import labelled_documents
 
@@ -109,7 +115,7 @@ class GradientFlow:
     def residuals(self, time: float | None = None) -> Float[np.ndarray, "documents *classes"]:
         """``r_i(t) = y_i − p_i(t)`` of the training documents at a recorded time, the last one by default."""
         kernel = _FeatureKernel(self.features)
-        return self._targets - _probabilities(self._initial + kernel(self.dual[self._row(time)]))
+        return self._targets - probabilities(self._initial + kernel(self.dual[self._row(time)]))
 
     def attribution(self, probe: Any, time: float | None = None, label: int | None = None) -> pd.DataFrame:
         """Split a probe's score change exactly into training documents, patterns and parameter groups.
@@ -235,32 +241,20 @@ def gradient_flow(
     [1.0, 4.0, 7.0]
     """
     documents, labels, classes = training_set(corpus)
-    instants = _checked_times(times)
-    if not 1e-12 <= tolerance < 1:
-        raise ValueError(f"tolerance must be between 1e-12 (rounding) and 1, not {tolerance!r}.")
+    instants = checked_times(times)
     named = named_probes(probes, documents, corpus)
     features = architecture.feature_map(documents)
     kernel = _FeatureKernel(features)
     outputs = 1 if classes == 2 else classes
-    shape = (len(documents),) if outputs == 1 else (len(documents), outputs)
-    targets = labels.astype(np.float64) if outputs == 1 else np.eye(classes)[labels]
-    initial = np.zeros(shape) if initial_scores is None else _checked_scores(initial_scores, shape)
+    targets = targets_of(labels, classes)
+    initial = checked_scores(initial_scores, targets.shape)
 
     if not features.weights.any():
         raise ValueError(
             "architecture has a kernel of zero: its activation is zero everywhere, so it learns nothing."
         )
     largest = kernel.largest_eigenvalue()
-    states = integrate(
-        lambda dual: targets - _probabilities(initial + kernel(dual)),
-        np.zeros(shape),
-        instants,
-        largest_curvature(outputs) * largest,
-        lambda error, dual: float(
-            np.abs(kernel(error) / (1 + np.abs(initial + kernel(dual)))).max() / tolerance
-        ),
-    )
-    dual = np.stack(list(states))
+    dual = integrate_residuals(kernel, largest, targets, initial, instants, tolerance)
 
     probe_matrix, _, _ = architecture.feature_map(list(named.values()), features.columns)
     values = np.stack([probe_matrix @ kernel.feature_scores(state) for state in dual])
@@ -273,15 +267,6 @@ def gradient_flow(
     return GradientFlow(
         scores, instants, dual, largest, features, architecture, outputs, initial, targets, named
     )
-
-
-def largest_curvature(outputs: int) -> float:
-    """Largest eigenvalue of the loss's Hessian in the scores: of ``p(1 − p)``, or of ``diag(p) − p pᵀ``."""
-    return 0.25 if outputs == 1 else 0.5
-
-
-def _probabilities(scores: np.ndarray) -> np.ndarray:
-    return expit(scores) if scores.ndim == 1 else softmax(scores, axis=1)
 
 
 def _hashable_in(key: Any, mapping: Mapping) -> bool:
@@ -300,26 +285,6 @@ def training_set(corpus: Any) -> tuple[Documents, Int[np.ndarray, " documents"],
     if not hasattr(corpus, "classes") and len(classes) > 2 and len(present) < len(classes):
         raise ValueError(f"labels are {present.tolist()}: number the classes 0, 1, 2, ... without gaps.")
     return documents, labels, len(classes)
-
-
-def _checked_times(times: Any) -> Float[np.ndarray, " times"]:
-    instants = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    if instants.ndim != 1 or len(instants) == 0 or not np.isfinite(instants).all():
-        raise ValueError(f"times must be a sequence of finite numbers, not {times!r}.")
-    if instants[0] < 0 or (np.diff(instants) <= 0).any():
-        raise ValueError(f"times must be 0 or larger and increase, not {instants.tolist()}.")
-    return instants
-
-
-def _checked_scores(scores: Any, shape: tuple[int, ...]) -> np.ndarray:
-    initial = np.asarray(scores, dtype=np.float64)
-    if initial.shape != shape:
-        raise ValueError(
-            f"initial_scores must have shape {shape}, a score of each document, not {initial.shape}."
-        )
-    if not np.isfinite(initial).all():
-        raise ValueError("initial_scores must be finite: one of them is NaN or infinite.")
-    return initial
 
 
 def named_probes(probes: Any, documents: Documents, corpus: Any) -> dict[Any, Sequence[int]]:

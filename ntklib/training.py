@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from signal import SIGINT, default_int_handler, getsignal, signal
@@ -19,18 +20,25 @@ from tqdm.auto import tqdm
 from ntklib.architectures.network import TextNetwork
 from ntklib.batches import batches, epoch_generator
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
-from ntklib.dynamics import largest_curvature, named_probes, training_set
+from ntklib.dynamics import named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
+from ntklib.logistic_flow import largest_curvature
 from ntklib.recording import Recorder, Task
 from ntklib.validation import checked_integer, labelled_documents
 
+MOMENTUM = 0.9
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
+    "momentum": partial(torch.optim.SGD, momentum=MOMENTUM),
     "adagrad": torch.optim.Adagrad,
     "adam": torch.optim.Adam,
 }
 SPARSE_OPTIMIZERS = ("sgd", "adagrad")
 """Those that leave a row with no gradient as it is, so that the rows of absent tokens need not be touched."""
+
+FLOWS = {"sgd": 1.0, "momentum": 1 / (1 - MOMENTUM)}
+"""The optimisers that follow gradient flow, and the time that a step of rate 1 takes them in the long run."""
 
 DEFAULT_LEARNING_RATES = {"adagrad": 1e-3, "adam": 1e-3}
 """The released code's Adagrad, and torch's own default for Adam. SGD has none: its bound is the kernel's."""
@@ -48,8 +56,9 @@ class TrainingRun:
     epochs : (R,) int64
         When the records were taken; the first is 0, before training.
     times : (R,) float64
-        ``η · epochs`` under SGD, comparable with :func:`~ntklib.dynamics.gradient_flow`; the epochs
-        otherwise, since adaptive optimisers are not gradient flow.
+        ``η · epochs`` under SGD (ten times that with momentum), comparable with
+        :func:`~ntklib.dynamics.gradient_flow`; the epochs otherwise, since adaptive optimisers are not
+        gradient flow.
     accuracy : DataFrame
         Share of documents classified right: ``train``, and ``test`` when there is a test corpus.
     loss : Series
@@ -87,6 +96,7 @@ def train(
     learning_rate: float | None = None,
     epochs: int,
     batch_size: int | None = None,
+    weight_decay: float = 0.0,
     probes: Mapping[Any, Sequence[int]] | Sequence[Sequence[int]] | None = None,
     test: Any = None,
     record: int | Sequence[int] | None = None,
@@ -108,10 +118,12 @@ def train(
         ``network(docs)`` gives (N,) scores for two classes, or (N, C). Trained from the weights it has.
     corpus : Corpus, or a pair (documents, labels)
         The training documents with labels ``0 … C − 1``.
-    optimizer : {"sgd", "adagrad", "adam"}
-        With torch's defaults but for the learning rate.
+    optimizer : {"sgd", "momentum", "adagrad", "adam"}
+        With torch's defaults but for the learning rate; momentum is SGD with a momentum of 0.9.
     learning_rate : float, optional
         ``η``. Needed for SGD; 1e-3 for the adaptive ones (Adagrad: as in the released code).
+    weight_decay : float
+        ``ρ``: adds ``ρ θ`` to the gradient of every weight.
     epochs : int
         Passes over the corpus.
     batch_size : int, optional
@@ -180,13 +192,16 @@ def train(
     kernel_documents = task.documents[np.sort(np.random.default_rng(seed).permutation(task.size)[:sample])]
 
     recorder = Recorder(network, task, exam, probe_documents, kernel_documents)
-    stepper = OPTIMIZERS[optimizer](network.parameters(), lr=step_size)
+    if not 0 <= weight_decay < np.inf:
+        raise ValueError(f"weight_decay must be a finite number, 0 or larger, not {weight_decay!r}.")
+    stepper = OPTIMIZERS[optimizer](network.parameters(), lr=step_size, weight_decay=weight_decay)
     path = None if checkpoint is None else Path(checkpoint)
     settings = {
         "optimizer": optimizer,
         "learning_rate": step_size,
         "epochs": last,
         "batch_size": size,
+        "weight_decay": float(weight_decay),
         "centred": bool(centred),
         "seed": int(seed),
         "record": schedule.tolist(),
@@ -206,7 +221,7 @@ def train(
             save_checkpoint(path, fingerprint, network, stepper, done, records)
 
     bar = tqdm(total=last, initial=done, unit="epoch", desc=optimizer, disable=None if progress else True)
-    sparse = optimizer in SPARSE_OPTIMIZERS
+    sparse = optimizer in SPARSE_OPTIMIZERS and weight_decay == 0
     with bar, _sparse_gradients(network, sparse), _deferred_interrupt() as interrupted:
         if done == 0 and not records:
             records[0] = recorder.record()
@@ -223,8 +238,9 @@ def train(
             if interrupted:
                 save()
                 raise KeyboardInterrupt(f"after epoch {done} of {last}")
-    times = step_size * schedule if optimizer == "sgd" else schedule.astype(np.float64)
-    index = pd.Index(times, name="time") if optimizer == "sgd" else pd.Index(schedule, name="epoch")
+    follows_flow = optimizer in FLOWS
+    times = FLOWS[optimizer] * step_size * schedule if follows_flow else schedule.astype(np.float64)
+    index = pd.Index(times, name="time") if follows_flow else pd.Index(schedule, name="epoch")
     return _assembled(records, index, schedule, times, list(named), recorder, optimizer, step_size)
 
 
@@ -371,7 +387,7 @@ def _checked_learning_rate(optimizer: str, learning_rate: Any) -> float:
     if learning_rate is None:
         if optimizer not in DEFAULT_LEARNING_RATES:
             raise ValueError(
-                "learning_rate is needed for 'sgd': take a fraction of "
+                f"learning_rate is needed for {optimizer!r}: take a fraction of "
                 "ntklib.training.largest_stable_learning_rate(network, corpus)."
             )
         return DEFAULT_LEARNING_RATES[optimizer]

@@ -343,7 +343,10 @@ def test_training_leaves_the_documents_as_they_were():
         ({"test": ([[VOCABULARY]], [1])}, r"test\[0\] holds token id"),
         ({"probes": {"unknown": [VOCABULARY]}}, r"probes\[0\] holds token id"),
         ({"probes": {"none": []}}, r"probes\[0\] is empty"),
-        ({"optimizer": "adagard"}, "optimizer must be one of sgd, adagrad, adam.*Did you mean 'adagrad'"),
+        (
+            {"optimizer": "adagard"},
+            "optimizer must be one of sgd, momentum, adagrad, adam.*Did you mean 'adagrad'",
+        ),
         ({"learning_rate": None}, "learning_rate is needed for 'sgd'.*largest_stable_learning_rate"),
         ({"learning_rate": -0.1}, "learning_rate must be a finite number above 0, not -0.1"),
         ({"learning_rate": float("nan")}, "learning_rate must be a finite number above 0, not nan"),
@@ -398,3 +401,40 @@ def test_centred_training_follows_the_flow_from_zero_whatever_the_initial_scores
         changes = np.stack([run.score_changes.iloc[-1] for run in runs])
         errors[centred] = np.abs(changes - flow.scores.to_numpy()).mean()
     assert errors[True] < errors[False] / 2
+
+
+def test_momentum_follows_the_flow_at_ten_times_the_rate():
+    docs, labels = [[0, 1], [2, 1], [0, 2]] * 5, [1, 0, 1] * 5
+    plain, heavy = (
+        train(
+            MLP("tanh").network(256, 3, seed=0),
+            (docs, labels),
+            optimizer=optimizer,
+            learning_rate=rate,
+            epochs=400,
+            record=400,
+            drift_documents=0,
+        )
+        for optimizer, rate in (("sgd", 1e-3), ("momentum", 1e-4))
+    )
+    assert heavy.times[-1] == pytest.approx(plain.times[-1])
+    assert heavy.score_changes.iloc[-1].to_numpy() == pytest.approx(
+        plain.score_changes.iloc[-1].to_numpy(), rel=0.1
+    )
+
+
+def test_weight_decay_shrinks_the_weights():
+    docs, labels = [[0, 1], [2, 1]], [1, 0]
+    sizes = []
+    for decay in (0.0, 0.5):
+        network = MLP("tanh").network(16, 4, seed=0)
+        train(network, (docs, labels), learning_rate=0.01, epochs=50, weight_decay=decay, drift_documents=0)
+        sizes.append(float(network.embedding[3].detach().norm()))  # a token that never occurs: decay alone moves it
+    assert sizes[1] == pytest.approx(sizes[0] * (1 - 0.01 * 0.5) ** 50, rel=1e-9)
+
+
+def test_a_bad_weight_decay_is_refused():
+    with pytest.raises(ValueError, match="weight_decay must be a finite number, 0 or larger"):
+        train(
+            MLP().network(4, 3, seed=0), ([[0], [1]], [0, 1]), learning_rate=0.1, epochs=1, weight_decay=-1.0
+        )
