@@ -14,8 +14,8 @@ from ntklib.empirical import empirical_ntk
 from ntklib.statistics import noise_floor, r_squared
 from ntklib.training import FLOWS, largest_stable_learning_rate, train
 
-LARGEST_DRIFT = 0.1
-"""Relative change of the kernel above which its regime is left: a convention of this book."""
+LARGEST_DRIFT = 0.5
+"""Relative change of the kernel above which it is another kernel: a convention of this book."""
 SMALLEST_R_SQUARED = 0.8
 """Share of the variance above the noise floor that the prediction must explain: a convention of this book."""
 FEWEST_TOKENS = 10
@@ -93,7 +93,7 @@ def trust_report(
 
     Notes
     -----
-    The thresholds are conventions: drift 0.1, R² 0.8, ten tokens. Adaptive optimisers are no gradient flow;
+    The thresholds are conventions: drift 0.5, R² 0.8, ten tokens. Adaptive optimisers are no gradient flow;
     their prediction is taken at the same product of learning rate and epochs, and only the agreement in
     direction, a correlation, is asked of it. Source: measurement.
 

@@ -429,7 +429,9 @@ def test_weight_decay_shrinks_the_weights():
     for decay in (0.0, 0.5):
         network = MLP("tanh").network(16, 4, seed=0)
         train(network, (docs, labels), learning_rate=0.01, epochs=50, weight_decay=decay, drift_documents=0)
-        sizes.append(float(network.embedding[3].detach().norm()))  # a token that never occurs: decay alone moves it
+        sizes.append(
+            float(network.embedding[3].detach().norm())
+        )  # a token that never occurs: decay alone moves it
     assert sizes[1] == pytest.approx(sizes[0] * (1 - 0.01 * 0.5) ** 50, rel=1e-9)
 
 
