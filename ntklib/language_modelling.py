@@ -36,11 +36,11 @@ def limited_vocabulary(corpus: Any, size: int) -> tuple[Documents, tuple[str, ..
 
     Examples
     --------
-    >>> from ntklib.corpora import Corpus
-    >>> corpus = Corpus.of([[0, 1, 0], [2, 0]], [0, 1], vocabulary=("a", "b", "c"))
-    >>> documents, vocabulary = limited_vocabulary(corpus, 2)
-    >>> vocabulary, [document.tolist() for document in documents]
-    (('a', '<unk>'), [[0, 1, 0], [1, 0]])
+    >>> import ntklib
+    >>> corpus = ntklib.load_corpus("planted:negation")
+    >>> documents, vocabulary = limited_vocabulary(corpus, 3)
+    >>> vocabulary[0], vocabulary[-1], int(documents.ids.max())
+    ('not', '<unk>', 2)
     """
     documents = Documents.of(corpus)
     kept = checked_integer(size, "size", 2) - 1
@@ -136,7 +136,8 @@ class NgramModel:
 
     ``p(w | u) = max(C_uw − D, 0)/C_u + D N_u/C_u · p(w)``, ``N_u`` the number of different tokens that
     followed ``u``; the lower order ``p(w)`` counts the different tokens that ``w`` followed, and is itself
-    interpolated with the uniform distribution. With ``order=1`` it is the relative frequency, one added to each count.
+    interpolated with the uniform distribution. With ``order=1`` it is the relative frequency, one added to
+    each count.
 
     Parameters
     ----------
