@@ -10,6 +10,9 @@ INSTALL ?= yes
 JOBS ?= 2#           chapters at a time, and test processes
 THREADS ?= 1#        threads of each of them
 NAME ?=#             a chapter, such as mlp
+CORPUS ?=#           for make full: another corpus, such as csv:reviews
+LABEL ?=#            for make full: what the run is called in the book
+PROFILE ?= paper#    for make full: quick or paper
 FORCE ?=#            any value: execute also the chapters that are up to date
 UPGRADE ?=#          any value: let `make lock` move to newer versions
 
@@ -18,6 +21,9 @@ PYTHON := $(strip $(PYTHON))
 VENV := $(strip $(VENV))
 JOBS := $(strip $(JOBS))
 NAME := $(strip $(NAME))
+CORPUS := $(strip $(CORPUS))
+LABEL := $(strip $(LABEL))
+PROFILE := $(strip $(PROFILE))
 RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := $(strip $(THREADS))
 export MKL_NUM_THREADS := $(strip $(THREADS))
@@ -25,7 +31,7 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test chapter reproducible fetch environment lint format lock package browser screenshots clean
+.PHONY: help book test chapter full reproducible fetch environment lint format lock package browser screenshots clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -42,6 +48,10 @@ test: environment fetch ## unit tests, doctests, and nbval over the committed ex
 chapter: environment fetch ## execute one chapter: make chapter NAME=mlp
 	@test -n "$(NAME)" || { echo "make chapter: which one? For example: make chapter NAME=mlp"; exit 2; }
 	@$(RUN) -m pipeline.execute --force $(NAME)
+
+full: environment fetch ## a long run of one chapter, kept as figures: make full NAME=mlp CORPUS=csv:reviews LABEL=reviews
+	@test -n "$(NAME)" -a -n "$(LABEL)" || { echo "make full: which chapter, and what is the run called? make full NAME=mlp LABEL=movie-reviews"; exit 2; }
+	@$(RUN) -m pipeline.full_run $(NAME) --label "$(LABEL)" --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)")
 
 reproducible: environment fetch ## execute NAME (or all) with one and two threads; the notebooks must be byte-identical
 	@$(RUN) -m pipeline.reproducible $(NAME)

@@ -42,6 +42,8 @@ def inputs(chapter: Chapter, shared: str, others: list[Chapter]) -> str:
             notebook = other.read_notebook()
             if notebook is not None and not other.depends_on_all:
                 parts.append((other.name, cells(notebook).encode()))
+        runs = sorted((chapter.source.parent / "full").glob("*.json"))
+        parts += [(f"full/{file.name}", file.read_bytes()) for file in runs]
     return _digest(parts)
 
 

@@ -53,7 +53,13 @@ def isolate(folder: Path) -> None:
     os.environ["MATPLOTLIBRC"] = str(Path(matplotlib.get_data_path()) / "matplotlibrc")
 
 
-def execute(source: Path, output: Path, folder: Path) -> int:
+def execute(
+    source: Path,
+    output: Path,
+    folder: Path,
+    parameters: dict[str, Any] | None = None,
+    time_limit: int | None = 1800,
+) -> int:
     """Execute ``source`` in ``folder``, write the executed notebook to ``output``, return an exit code."""
     papermill_engines.register("reporting", ReportingEngine)
     # Outside book/, where nbval would collect it.
@@ -63,12 +69,13 @@ def execute(source: Path, output: Path, folder: Path) -> int:
         papermill.execute_notebook(
             draft,
             output,
+            parameters=parameters,
             cwd=folder,
             kernel_name="python3",
             engine_name="reporting",
             progress_bar=False,
             start_timeout=120,
-            execution_timeout=1800,
+            execution_timeout=time_limit,
         )
     except PapermillExecutionError as error:
         report(

@@ -4,6 +4,7 @@ A chapter ends with :func:`record_claim`; the record is part of that cell's outp
 the records back from the notebooks alone.
 """
 
+from ntklib.claims.full_runs import FullRun, beside_full_runs, read_full_runs
 from ntklib.claims.ledger import read_claims
 from ntklib.claims.record import ABSTRACT_CLAIMS, SOURCES, Claim, record_claim
 from ntklib.claims.table import ClaimsTable, claims_table
@@ -15,8 +16,11 @@ __all__ = [
     "VERDICTS",
     "Claim",
     "ClaimsTable",
+    "FullRun",
+    "beside_full_runs",
     "claims_table",
     "read_claims",
+    "read_full_runs",
     "record_claim",
     "verdict_from",
 ]

@@ -65,7 +65,7 @@ def read_claims(folder: str | Path = ".", toc: str | Path | None = None) -> pd.D
     home = Path(folder)
     rows: dict[str, dict[str, Any]] = {}
     for notebook in _notebooks(home, None if toc is None else Path(toc)):
-        for place, claim in _claims(notebook):
+        for place, claim in claims_of(notebook):
             if claim.id in rows:
                 raise ValueError(
                     f"{place}: claim {claim.id!r} was already recorded in {rows[claim.id]['chapter']}: "
@@ -119,7 +119,7 @@ def _files(toc: Any) -> Iterator[str]:
                 yield from _files(value)
 
 
-def _claims(notebook: Path) -> Iterator[tuple[str, Claim]]:
+def claims_of(notebook: Path) -> Iterator[tuple[str, Claim]]:
     """Yield each claim of a notebook, after the name of the notebook and the cell that holds it."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
