@@ -102,13 +102,6 @@ class AttentionNetwork(TextNetwork):
 
     architecture: Attention
 
-    def draw_weights(self) -> None:
-        """Draw embedding, hidden and output weights."""
-        sigma = self.architecture
-        self.embedding = self.gaussian(self.vocabulary_size, self.width, sigma=sigma.sigma_e)
-        self.hidden = self.gaussian(self.width, self.width, sigma=sigma.sigma_w)
-        self.output = self.gaussian(*self.output_shape, self.width, sigma=sigma.sigma_v)
-
     def queries_and_keys(
         self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
     ) -> tuple[Float[torch.Tensor, "tokens width"], Float[torch.Tensor, "tokens width"], float]:

@@ -142,7 +142,7 @@ class RecurrentModelNetwork(RecurrentNetwork):
     """The finite network of a :class:`RecurrentModel`."""
 
     groups: ClassVar[dict[str, str]] = {**TextNetwork.groups, "recurrent": "hidden"}
-    architecture: RecurrentModel  # type: ignore[assignment]
+    architecture: RecurrentModel
 
     def draw_weights(self) -> None:
         """Draw embedding, input, recurrent and output weights."""

@@ -94,13 +94,6 @@ class MLPNetwork(TextNetwork):
 
     architecture: MLP
 
-    def draw_weights(self) -> None:
-        """Draw embedding, hidden and output weights."""
-        sigma = self.architecture
-        self.embedding = self.gaussian(self.vocabulary_size, self.width, sigma=sigma.sigma_e)
-        self.hidden = self.gaussian(self.width, self.width, sigma=sigma.sigma_w)
-        self.output = self.gaussian(*self.output_shape, self.width, sigma=sigma.sigma_v)
-
     def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
         """Scores of documents: each distinct token is computed once and added where it occurs."""
         documents = self.documents(docs)

@@ -1,7 +1,7 @@
 """Finite networks over documents: seeded weights, ragged pooling, and gradients by site."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -11,9 +11,6 @@ from scipy import sparse
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
 from ntklib.validation import checked_integer
-
-if TYPE_CHECKING:
-    from ntklib.architectures.base import Architecture
 
 GROUPS = ("output", "hidden", "embedding")
 """The parameter groups into which every kernel splits: ``Θ`` is the sum over them."""
@@ -31,13 +28,13 @@ class _Use(NamedTuple):
 class TextNetwork(torch.nn.Module):
     """A finite network over documents whose weights are drawn from explicit, seeded generators.
 
-    A subclass draws its weights in :meth:`draw_weights` and computes scores in ``forward``, where every
-    parameter is used through :meth:`lookup`, :meth:`linear` or :meth:`readout`. Then :meth:`tangents`, and
-    with it the fast empirical kernel, needs no further code.
+    A subclass computes scores in ``forward``, and draws its weights in :meth:`draw_weights` where it has
+    others than embedding, hidden and output. In ``forward`` every parameter is used through :meth:`lookup`,
+    :meth:`linear` or :meth:`readout`. Then :meth:`tangents`, and with it the fast empirical kernel, needs no further code.
 
     Parameters
     ----------
-    architecture : Architecture
+    architecture : Architecture or FiniteWidthModel
         The hyper-parameters.
     width : int
         Embedding width ``d`` and hidden width ``m``.
@@ -57,6 +54,9 @@ class TextNetwork(torch.nn.Module):
     embedding: torch.nn.Parameter
     """(V, d) embedding weights."""
 
+    hidden: torch.nn.Parameter
+    """(m, d) hidden weights."""
+
     output: torch.nn.Parameter
     """(m,) or (C, m) output weights."""
 
@@ -65,7 +65,7 @@ class TextNetwork(torch.nn.Module):
 
     def __init__(
         self,
-        architecture: "Architecture",
+        architecture: Any,
         width: int,
         vocabulary_size: int,
         seed: int,
@@ -83,8 +83,11 @@ class TextNetwork(torch.nn.Module):
         self.draw_weights()
 
     def draw_weights(self) -> None:
-        """Set the parameters, with :meth:`gaussian`, in a fixed order."""
-        raise NotImplementedError
+        """Set the parameters, with :meth:`gaussian`, in a fixed order: embedding, hidden and output here."""
+        sigma = self.architecture
+        self.embedding = self.gaussian(self.vocabulary_size, self.width, sigma=sigma.sigma_e)
+        self.hidden = self.gaussian(self.width, self.width, sigma=sigma.sigma_w)
+        self.output = self.gaussian(*self.output_shape, self.width, sigma=sigma.sigma_v)
 
     def gaussian(self, *shape: int, sigma: float) -> torch.nn.Parameter:
         """Draw a parameter with independent ``N(0, σ²)`` entries; in float64, so a dtype changes no draw."""

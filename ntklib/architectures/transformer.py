@@ -81,7 +81,7 @@ class Transformer(FiniteWidthModel):
 class TransformerNetwork(TextNetwork):
     """The finite network of :class:`Transformer`."""
 
-    architecture: Transformer  # type: ignore[assignment]
+    architecture: Transformer
 
     def draw_weights(self) -> None:
         """Draw embedding, the layers' and the output weights."""

@@ -5,7 +5,7 @@ import pytest
 
 import ntklib
 from ntklib.architectures.gated import GRU, ElmanRNN
-from ntklib.spectrum.documents import document_spectrum, edited_documents
+from ntklib.edited_documents import document_spectrum, edited_documents
 
 
 class OnlyNetworks:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from ntklib.documents import Documents
 from ntklib.empirical import expected_ntk
-from ntklib.spectrum.patterns import feature_spectrum, moebius_weights
+from ntklib.spectrum import feature_spectrum, moebius_weights
 from ntklib.validation import checked_integer
 
 

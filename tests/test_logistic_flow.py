@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ntklib
-from ntklib.kernel_flow import kernel_flow
+from ntklib.logistic_flow import kernel_flow
 from tests.test_dynamics import random_corpus
 
 
