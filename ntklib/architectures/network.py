@@ -30,7 +30,8 @@ class TextNetwork(torch.nn.Module):
 
     A subclass computes scores in ``forward``, and draws its weights in :meth:`draw_weights` where it has
     others than embedding, hidden and output. In ``forward`` every parameter is used through :meth:`lookup`,
-    :meth:`linear` or :meth:`readout`. Then :meth:`tangents`, and with it the fast empirical kernel, needs no further code.
+    :meth:`linear` or :meth:`readout`. Then :meth:`tangents`, and with it the fast
+    empirical kernel, needs no further code.
 
     Parameters
     ----------
