@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from filelock import FileLock, Timeout
@@ -81,15 +82,19 @@ class Runner:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="ntklib-chapter-") as temporary:
             output = Path(temporary) / f"{chapter.name}.ipynb"
-            self._execute(chapter, output, Path(temporary) / "stderr.txt")
+            self.execute(chapter, output, Path(temporary) / "stderr.txt")
             notebook = clean(nbformat.read(output, as_version=4))
         fingerprint.stamp(notebook, checksum)
         replace_file(chapter.notebook, as_bytes(notebook))
         return time.monotonic() - started
 
-    def _execute(self, chapter: Chapter, output: Path, errors: Path) -> None:
+    def execute(
+        self, chapter: Chapter, output: Path, errors: Path, parameters: dict[str, Any] | None = None
+    ) -> None:
+        """Execute one chapter into ``output``; with other parameters than its own it may take any time."""
         paths = [str(path) for path in (chapter.source, output, chapter.source.parent)]
-        command = [sys.executable, "-m", "pipeline.worker", *paths]
+        given = [] if parameters is None else [json.dumps(parameters)]
+        command = [sys.executable, "-m", "pipeline.worker", *paths, *given]
         failure = None
         with (
             errors.open("w") as stderr,

@@ -105,14 +105,16 @@ def end_with_parent() -> None:
 
 
 def main() -> int:
-    """Read the three paths from the command line."""
+    """Read the three paths from the command line, and the parameters of a full run, if there are any."""
     source, output, folder = (Path(argument).resolve() for argument in sys.argv[1:4])
     # An ordinary exception, so that papermill's clean-up shuts the kernel down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     end_with_parent()
     with tempfile.TemporaryDirectory(prefix="ntklib-kernel-") as temporary:
         isolate(Path(temporary))
-        return execute(source, output, folder)
+        if len(sys.argv) == 4:
+            return execute(source, output, folder)
+        return execute(source, output, folder, json.loads(sys.argv[4]), time_limit=None)
 
 
 if __name__ == "__main__":
