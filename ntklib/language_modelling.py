@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy import sparse
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ntklib.batches import batches, epoch_generator
 from ntklib.documents import Documents

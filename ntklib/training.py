@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ntklib.architectures.network import TextNetwork
 from ntklib.batches import batches, epoch_generator
