@@ -1,5 +1,6 @@
 """Sweeps: one function at many points, in parallel, in order, each result kept as soon as it is there."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +85,10 @@ def sweep(
             else:
                 pending.append(i)
     known, hidden = len(calls) - len(pending), None if progress else True
-    with tqdm(total=len(calls), initial=known, desc=description, disable=hidden) as bar:
+    bar = tqdm(total=len(calls), initial=known, desc=description, disable=hidden)
+    with bar, warnings.catch_warnings():
+        # joblib replaces a worker that has grown by some hundred MB, and says so; no point is lost by that.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
         for i, value in zip(pending, _run(function, calls, paths, pending, jobs), strict=True):
             results[i] = value
             bar.update()
