@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ntklib.batches import batches, epoch_generator
 from ntklib.documents import Documents
+from ntklib.training import OPTIMIZERS
 from ntklib.validation import checked_integer, finite_array
 
 
@@ -241,8 +242,6 @@ def train_language_model(
     ValueError
         If the loss is not finite, or an argument is out of its range.
     """
-    from ntklib.training import OPTIMIZERS
-
     documents = Documents.of(docs)
     documents = documents[np.flatnonzero(documents.lengths > 1)]
     if optimizer not in OPTIMIZERS:

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 
 from ntklib.architectures.base import Architecture
-from ntklib.architectures.finite_width import FiniteWidthModel
 from ntklib.architectures.network import TextNetwork
+from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
 from ntklib.spectrum import Units
 
@@ -141,7 +141,7 @@ class AttentionNetwork(TextNetwork):
 
 
 @dataclass(frozen=True)
-class ProjectedAttention(FiniteWidthModel):
+class ProjectedAttention(TextModel):
     """Self-attention with trained query and key projections and scores over ``√d``: finite width only.
 
     ``s(x) = Σ_t v·W (Σ_s α_ts e_s)/√(dm)``, ``α_ts = softmax_s(W_Q e_t·W_K e_s/(d √d))``. The scores keep a

@@ -1,20 +1,16 @@
 """What architectures share: hyper-parameters, the kernel by three ways, the feature map, the network."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
-from functools import cached_property
-from math import isfinite
-from numbers import Real
+from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Bool, Float
 from scipy import sparse
 
-from ntklib.activations import Activation, get_activation
 from ntklib.architectures.network import GROUPS, TextNetwork
+from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
 from ntklib.spectrum import (
     FeatureColumns,
@@ -27,7 +23,7 @@ from ntklib.spectrum import (
 
 
 @dataclass(frozen=True)
-class Architecture(ABC):
+class Architecture(TextModel):
     """An infinitely wide text model, given by its hyper-parameters.
 
     A subclass says three things: which units a document is pooled from (:meth:`units`), the kernel of two
@@ -40,21 +36,6 @@ class Architecture(ABC):
     @abstractmethod
     def context(self) -> int | None:
         """How many tokens a unit sees; ``None`` when it sees the document from its beginning."""
-
-    @property
-    @abstractmethod
-    def network_class(self) -> type[TextNetwork]:
-        """The class of the finite networks that :meth:`network` makes."""
-
-    def __post_init__(self) -> None:
-        check_standard_deviations(self)
-        if hasattr(self, "activation"):
-            _ = self.phi
-
-    @cached_property
-    def phi(self) -> Activation:
-        """The activation ``φ`` as an :class:`~ntklib.activations.Activation`."""
-        return get_activation(self.activation)  # type: ignore[attr-defined]
 
     @abstractmethod
     def unit_kernel(
@@ -76,48 +57,6 @@ class Architecture(ABC):
     @abstractmethod
     def units(self, docs: Documents) -> Units:
         """Return the units that the documents' scores are pooled from."""
-
-    def network(
-        self,
-        width: int,
-        vocabulary_size: int,
-        seed: int,
-        classes: int | None = None,
-        dtype: torch.dtype = torch.float64,
-    ) -> TextNetwork:
-        """Make a finite network of this architecture at its random initialisation.
-
-        Parameters
-        ----------
-        width : int
-            Embedding width ``d`` and hidden width ``m``.
-        vocabulary_size : int
-            Number of tokens ``V``.
-        seed : int
-            Seeds the weights; the same seed gives the same network.
-        classes : int, optional
-            Number of classes ``C``. Without it the network has one score, the logit of class 1.
-        dtype : torch.dtype
-            Of the weights.
-
-        Returns
-        -------
-        TextNetwork
-            ``network(docs)`` gives the scores, (N,) or (N, C).
-
-        Raises
-        ------
-        ValueError
-            If a size is not a positive integer.
-
-        Examples
-        --------
-        >>> import ntklib
-        >>> network = ntklib.MLP(activation="tanh").network(width=64, vocabulary_size=5, seed=0)
-        >>> network([[0, 1], [4]]).shape
-        torch.Size([2])
-        """
-        return self.network_class(self, width, vocabulary_size, seed, classes, dtype)
 
     def pattern_weights(self, order: int | None = None) -> pd.DataFrame:
         """Möbius weights ``λ_S`` of every match pattern of a unit, by parameter group.
@@ -257,20 +196,6 @@ class Architecture(ABC):
         [0.0, 1.0, 0.0]
         """
         return feature_spectrum(self.pattern_weights(order), order)
-
-
-def check_standard_deviations(model: Any) -> None:
-    """Raise a ValueError that names it unless every ``sigma_…`` of a dataclass is a finite number above 0."""
-    for field in fields(model):
-        if not field.name.startswith("sigma_"):
-            continue
-        value = getattr(model, field.name)
-        # Squares and products of three such numbers must be floats.
-        if not isinstance(value, Real) or not isfinite(value) or not 1e-50 < float(value) < 1e50:
-            raise ValueError(
-                f"{field.name} must be a finite number above 0 (1e-50 to 1e50), the standard deviation "
-                f"of the weights at initialisation, not {value!r}."
-            )
 
 
 __all__ = ["GROUPS", "Architecture", "TextNetwork"]

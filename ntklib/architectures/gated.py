@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float, Int
 
 from ntklib.activations import Activation
-from ntklib.architectures.finite_width import FiniteWidthModel
 from ntklib.architectures.network import TextNetwork
 from ntklib.architectures.recurrent import RecurrentNetwork, check_readout
+from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
 
 State = Float[torch.Tensor, "active columns"]
 
 
 @dataclass(frozen=True)
-class RecurrentModel(FiniteWidthModel):
+class RecurrentModel(TextModel):
     """A recurrent model at finite width, with ``u_t = W e_t/√d`` and the recurrent ``W_h h_{t−1}/√m``.
 
     Parameters

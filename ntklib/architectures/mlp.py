@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy import sparse
 
 from ntklib.activations import Activation, mean, second_moment
 from ntklib.architectures.base import Architecture
-from ntklib.architectures.network import TextNetwork
+from ntklib.architectures.network import TextNetwork, one_hot
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
 from ntklib.spectrum import Units
@@ -121,12 +120,8 @@ class MLPNetwork(TextNetwork):
         readout = self.output.detach()[output] if self.output.ndim == 2 else self.output.detach()
         signals = slopes * readout * scale
         reaching = signals @ self.hidden.detach() * scale
-        one_hot = sparse.csr_array(
-            (np.ones(len(tokens)), tokens, np.arange(len(tokens) + 1)),
-            shape=(len(tokens), self.vocabulary_size),
-        )
         return [
             ParameterTangents("output", (activated.detach().numpy() * scale,), counts),
             ParameterTangents("hidden", (embedded.numpy() * scale, signals.numpy()), counts),
-            ParameterTangents("embedding", (one_hot, reaching.numpy()), counts),
+            ParameterTangents("embedding", (one_hot(tokens, self.vocabulary_size), reaching.numpy()), counts),
         ]

@@ -35,7 +35,7 @@ class TextNetwork(torch.nn.Module):
 
     Parameters
     ----------
-    architecture : Architecture or FiniteWidthModel
+    architecture : TextModel
         The hyper-parameters.
     width : int
         Embedding width ``d`` and hidden width ``m``.

@@ -145,17 +145,19 @@ class Recurrent(Architecture):
             heaviest = np.argsort(-weights.sum(axis=1).to_numpy(), kind="stable")[:most_patterns]
             whole = len(heaviest) == len(weights)
             weights = weights.iloc[np.sort(heaviest)]
-            units = self.units(documents, max(p.reach for p in weights.index))
+            reach = max(pattern.reach for pattern in weights.index)
+            units = self.units(documents, reach)
             columns = FeatureColumns(units, list(weights.index))
         else:
             reach = max(pattern.reach for pattern in columns.patterns)
             every = self.feature_weights(reach)
-            weights = every.loc[[pattern in set(columns.patterns) for pattern in every.index]]
+            kept = set(columns.patterns)
+            weights = every.loc[[pattern in kept for pattern in every.index]]
             whole = len(weights) == len(every)
             units = self.units(documents, reach)
         matrix = columns.encode(units, len(documents))
         lacking = np.zeros(len(documents))
-        if not whole or longest > max(pattern.reach for pattern in columns.patterns):
+        if not whole or longest > reach:
             own = matrix.multiply(matrix) @ weights.sum(axis=1).to_numpy()[columns.pattern_index]
             lacking = np.maximum(self.kernel_diagonal(documents) - own, 0)
         return FeatureMap(matrix, columns, weights, lacking)

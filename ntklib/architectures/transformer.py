@@ -9,15 +9,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from ntklib.activations import Activation
-from ntklib.architectures.finite_width import FiniteWidthModel
 from ntklib.architectures.network import TextNetwork
 from ntklib.architectures.recurrent import check_readout, reads_last
+from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
 from ntklib.validation import checked_integer
 
 
 @dataclass(frozen=True)
-class Transformer(FiniteWidthModel):
+class Transformer(TextModel):
     """A Transformer encoder: multi-head attention with scores over ``√(d/heads)``, and a feed-forward layer.
 
     Each of the ``layers``: ``h ← h + W_O attention(LN h)/√d``, ``h ← h + W_2 φ(W_1 LN h/√d)/√d``; the score
