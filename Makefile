@@ -13,6 +13,7 @@ NAME ?=#             a chapter, such as mlp
 CORPUS ?=#           for make full: another corpus, such as csv:reviews
 LABEL ?=#            for make full: what the run is called in the book
 PROFILE ?= paper#    for make full: quick or paper
+SET ?=#              for make full: more parameters, such as SET="epochs=50 second_corpus=csv:reviews"
 FORCE ?=#            any value: execute also the chapters that are up to date
 UPGRADE ?=#          any value: let `make lock` move to newer versions
 
@@ -24,6 +25,7 @@ NAME := $(strip $(NAME))
 CORPUS := $(strip $(CORPUS))
 LABEL := $(strip $(LABEL))
 PROFILE := $(strip $(PROFILE))
+SET := $(strip $(SET))
 RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := $(strip $(THREADS))
 export MKL_NUM_THREADS := $(strip $(THREADS))
@@ -51,7 +53,7 @@ chapter: environment fetch ## execute one chapter: make chapter NAME=mlp
 
 full: environment fetch ## a long run of one chapter, kept as figures: make full NAME=mlp CORPUS=csv:reviews LABEL=reviews
 	@test -n "$(NAME)" -a -n "$(LABEL)" || { echo "make full: which chapter, and what is the run called? make full NAME=mlp LABEL=movie-reviews"; exit 2; }
-	@$(RUN) -m pipeline.full_run $(NAME) --label "$(LABEL)" --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)")
+	@$(RUN) -m pipeline.full_run $(NAME) --label "$(LABEL)" --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") $(foreach pair,$(SET),--set "$(pair)")
 
 reproducible: environment fetch ## execute NAME (or all) with one and two threads; the notebooks must be byte-identical
 	@$(RUN) -m pipeline.reproducible $(NAME)

@@ -120,6 +120,8 @@ def tangent_gram(
         raise ValueError(
             f"second must hold tangents of first's parameter, {first.parameter!r}, not {other.parameter!r}."
         )
+    if first.shape[1] == 0 or other.shape[1] == 0:  # no document uses the parameter
+        return np.zeros((first.shape[0], other.shape[0]))
     if len(first.factors) == 1:
         return _gram_of_pooled(first, other)
     if len(first.dense) == len(first.factors) == 2 and _gradients_are_cheaper(first, other):

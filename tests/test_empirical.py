@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from ntklib import MLP, Documents, empirical_ntk, empirical_ntk_by_group, expected_ntk
+from ntklib import MLP, Documents, ElmanRNN, MatrixVector, empirical_ntk, empirical_ntk_by_group, expected_ntk
 from ntklib.empirical import largest_eigenvalue
 from ntklib.gram import ParameterTangents
 
@@ -279,3 +279,22 @@ def test_expected_kernel_is_the_mean_over_networks_of_consecutive_seeds():
     ]
     assert found.mean == pytest.approx(np.mean(by_hand, axis=0))
     assert found.standard_error == pytest.approx(np.std(by_hand, axis=0, ddof=1) / 3**0.5)
+
+
+def test_a_parameter_that_no_document_uses_adds_nothing():
+    network = MatrixVector().network(width=4, vocabulary_size=VOCABULARY, seed=0)
+    longer, single = [[1, 2], [2, 3, 1]], [[1], [2]]
+    for first, second in [(single, single), (longer, single), (single, longer)]:
+        by_group = empirical_ntk_by_group(network, first, second)
+        expected = empirical_ntk(network, first, second, method="jacobian")
+        np.testing.assert_allclose(sum(by_group.values()), expected, rtol=1e-12)
+        assert np.all(by_group["hidden"] == 0)
+
+
+def test_a_parameter_used_without_being_noted_is_still_refused():
+    network = ElmanRNN().network(width=4, vocabulary_size=VOCABULARY, seed=0)
+    network.readout = lambda inputs, documents, count: torch.zeros(count, dtype=torch.float64).index_add(
+        0, torch.from_numpy(documents), inputs @ network.output
+    )
+    with pytest.raises(ValueError, match=r"missing: \['output'\]"):
+        empirical_ntk(network, [[1], [2, 3]])

@@ -153,6 +153,7 @@ class TextNetwork(torch.nn.Module):
         One forward pass notes what every weight array is multiplied with, one backward pass the signals that
         come back to it: a score depends on its own document alone, so one pass serves all documents.
 
+        A parameter that no document uses (matrices of documents of one token) has no sites.
         See :class:`~ntklib.gram.ParameterTangents`.
         """
         self._uses = []
@@ -162,18 +163,33 @@ class TextNetwork(torch.nn.Module):
         finally:
             self._uses = None
         score = scores if scores.ndim == 1 else scores[:, output]
-        signals = torch.autograd.grad(score.sum(), [use.result for use in uses])
+        noted_names = {use.parameter for use in uses}
+        others = {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if parameter.requires_grad and name not in noted_names
+        }
+        # Autograd tells a parameter without influence (None) from one that was used without being noted.
+        gradients = torch.autograd.grad(
+            score.sum(), [*(use.result for use in uses), *others.values()], allow_unused=True
+        )
+        signals, reached = gradients[: len(uses)], gradients[len(uses) :]
         noted: dict[str, list[tuple[tuple[Any, ...], np.ndarray]]] = {}
         for use, signal in zip(uses, signals, strict=True):
             inputs = tuple(f.detach().numpy() if isinstance(f, torch.Tensor) else f for f in use.factors)
-            back = signal.detach().numpy()
+            back = (torch.zeros_like(use.result) if signal is None else signal).detach().numpy()
             if use.parameter == "output":  # a row vector times a number: a single factor
                 numbers = back if back.ndim == 1 else back[:, output]
                 factors: tuple[Any, ...] = (inputs[0] * numbers[:, None],)
             else:
                 factors = (*inputs, back)
             noted.setdefault(use.parameter, []).append((factors, use.documents))
-        return [
+        unused = [
+            ParameterTangents(name, (np.zeros((0, 1)),), pooling(np.zeros(0, dtype=int), len(docs)))
+            for name, gradient in zip(others, reached, strict=True)
+            if gradient is None
+        ]
+        return unused + [
             ParameterTangents(
                 parameter,
                 tuple(_stacked(factor) for factor in zip(*(factors for factors, _ in parts), strict=True)),
