@@ -33,10 +33,10 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test chapter full reproducible fetch environment lint format lock package browser screenshots clean
+.PHONY: help book test chapter full reproducible fetch environment lint format lock package browser browser-test screenshots pdf clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "Options: NAME=chapter FORCE=1 JOBS=$(JOBS) THREADS=$(THREADS) PYTHON=$(PYTHON) VENV=$(VENV) INSTALL=no UPGRADE=1"
 
 book: environment fetch ## execute the chapters whose inputs changed, build the HTML, check it (FORCE=1: execute all)
@@ -82,12 +82,20 @@ lock: environment ## write requirements.lock from pyproject.toml (UPGRADE=1: new
 package: environment ## build the wheel of ntklib and try it on its own in a fresh environment
 	@$(RUN) -m pipeline.package
 
-browser: ## install Chromium from Debian's packages, where there is none
-	@command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends chromium; }
+browser: ## install Chromium from Debian's packages, where there is none (CHROMIUM=path names another)
+	@test -n "$$CHROMIUM" || command -v chromium google-chrome >/dev/null \
+	  || { apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-liberation; }
 
-screenshots: environment browser ## pictures of every page at two widths in _build/screenshots; fails on console errors
+browser-test: environment browser ## every built page in Chromium: offline, formulas, phone, dark mode, search, accessibility
+	@test -f _build/html/index.html || { echo "make browser-test: run make book first"; exit 2; }
+	@$(RUN) -m pytest tests/browser -n $(JOBS) --dist loadgroup
+
+screenshots: environment browser ## pictures of every page (wide, phone, dark) in _build/screenshots; fails on what tests find
 	@test -f _build/html/index.html || { echo "make screenshots: run make book first"; exit 2; }
 	@$(RUN) -m pipeline.screenshots
 
+pdf: environment browser ## the whole book as one PDF, _build/book.pdf, from the committed notebooks
+	@$(RUN) -m pipeline.pdf
+
 clean: ## remove what was built (not .venv, not the committed notebooks, not the data)
-	@rm -rf _build/html _build/next _build/screenshots dist build .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf _build/html _build/next _build/screenshots _build/pdf _build/book.pdf dist build .mypy_cache .ruff_cache .pytest_cache

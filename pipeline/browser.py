@@ -70,12 +70,19 @@ class Opened:
 
 @contextmanager
 def opened(
-    browser: Browser, home: str, path: str, width: int, theme: str | None = "light", offline: bool = False
+    browser: Browser,
+    home: str,
+    path: str,
+    width: int,
+    theme: str | None = "light",
+    offline: bool = False,
+    patience: int = 60,
 ) -> Iterator[Opened]:
     """Open one page in a fresh profile; yield it with its complaints, which go on being collected.
 
     ``home`` is the address of the book's folder; whatever is asked for outside it is recorded and refused. Without a
-    ``theme``, the page chooses, as for a reader who comes for the first time.
+    ``theme``, the page chooses, as for a reader who comes for the first time. ``patience``
+    is how many seconds it may take to load.
     """
     context = browser.new_context(viewport={"width": width, "height": HEIGHT}, offline=offline)
     if theme is not None:
@@ -97,7 +104,7 @@ def opened(
     seen.page.on("pageerror", lambda error: seen.errors.append(f"script: {error}"))
     seen.page.on("requestfailed", lambda request: seen.errors.append(f"not loaded: {request.url}"))
     try:
-        seen.page.goto(home + path, wait_until="networkidle")
+        seen.page.goto(home + path, wait_until="networkidle", timeout=1000 * patience)
         seen.page.evaluate(FORMULAS_DONE)
         seen.page.evaluate("() => document.fonts.ready.then(() => null)")
         yield seen
