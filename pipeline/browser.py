@@ -23,7 +23,9 @@ QUIET = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 # The user's choice of a theme, as the theme's own button stores it.
-CHOOSE_THEME = "try {{ localStorage.setItem('mode', '{0}'); localStorage.setItem('theme', '{0}') }} catch {{}}"
+CHOOSE_THEME = (
+    "try {{ localStorage.setItem('mode', '{0}'); localStorage.setItem('theme', '{0}') }} catch {{}}"
+)
 FORMULAS_DONE = "() => window.MathJax && MathJax.startup && MathJax.startup.promise.then(() => null)"
 HEIGHT = 900
 
@@ -61,7 +63,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Opened:
-    """A page that was opened, its formulas typeset; what it complained of, and what it asked other machines for."""
+    """A page with its formulas typeset, its complaints, and what it asked other machines for."""
 
     page: Page
     errors: list[str] = field(default_factory=list)
@@ -80,9 +82,9 @@ def opened(
 ) -> Iterator[Opened]:
     """Open one page in a fresh profile; yield it with its complaints, which go on being collected.
 
-    ``home`` is the address of the book's folder; whatever is asked for outside it is recorded and refused. Without a
-    ``theme``, the page chooses, as for a reader who comes for the first time. ``patience``
-    is how many seconds it may take to load.
+    ``home`` is the address of the book's folder; whatever is asked for outside it is recorded and refused.
+    Without a ``theme``, the page chooses, as for a reader who comes for the first time. ``patience`` is how
+    many seconds it may take to load.
     """
     context = browser.new_context(viewport={"width": width, "height": HEIGHT}, offline=offline)
     if theme is not None:

@@ -1,7 +1,7 @@
 """Print the whole book as one PDF: Sphinx joins the pages, Chromium typesets the formulas and prints.
 
-The links between pages become links inside the PDF, equations and figures keep their numbers, and the headings
-make its outline. Chromium can't print page numbers in the contents.
+The links between pages become links inside the PDF, equations and figures keep their numbers, and the
+headings make its outline. Chromium can't print page numbers in the contents.
 """
 
 import shutil
@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import yaml
 from bs4 import BeautifulSoup, Tag
+from playwright.sync_api import PdfMargins
 
 from pipeline.browser import chromium, opened, served, unread_formulas
 from pipeline.chapters import ROOT, BookError, toc_files
@@ -24,7 +25,21 @@ FOOTER = (
     '<div style="width: 100%; font-size: 8pt; text-align: center; color: #555">'
     '<span class="pageNumber"></span></div>'
 )
-MARGINS = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
+# A4 less the margins, at CSS's 96 px an inch.
+WIDTH = int((210 - 2 * 18) / 25.4 * 96)
+# Shrinks the displayed formulas that are wider than the paper.
+FIT_FORMULAS = """() => {
+  for (const formula of document.querySelectorAll("mjx-container[display]")) {
+    const drawing = formula.querySelector("mjx-math"), room = formula.parentElement.clientWidth;
+    // MathJax draws numbered formulas in a table, as wide as the line at the least.
+    const inner = drawing.querySelector("mjx-mtable") || drawing;
+    const wide = Math.max(drawing.scrollWidth, inner.scrollWidth, inner.getBoundingClientRect().width);
+    if (wide > room + 1) {
+      formula.style.fontSize = `${parseFloat(getComputedStyle(formula).fontSize) * room / wide * 0.98}px`;
+    }
+  }
+}"""
+MARGINS: PdfMargins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
 
 
 def chapter_sections(article: Tag, names: list[str]) -> dict[str, Tag]:
@@ -42,9 +57,9 @@ def chapter_sections(article: Tag, names: list[str]) -> dict[str, Tag]:
 def join_links(article: Tag, names: list[str]) -> list[str]:
     """Turn the links between the chapters into links inside the joined page; return those that lead nowhere.
 
-    Sphinx keeps each chapter's own ids, so that chapters may share one: those of all but the first chapter get
-    the chapter's name in front. A link's own chapter is looked at first, then the first chapter, where the
-    references are, then the others.
+    Sphinx keeps each chapter's own ids, so that chapters may share one: those of all but the first chapter
+    get the chapter's name in front. A link's own chapter is looked at first, then the first chapter, where
+    the references are, then the others.
     """
     sections = chapter_sections(article, names)
     parts = {id(section): name for name, section in sections.items()}
@@ -55,7 +70,7 @@ def join_links(article: Tag, names: list[str]) -> list[str]:
     places: dict[str, dict[str, str]] = {name: {} for name in names}
     for tag in article.find_all(id=True):
         old, own = str(tag["id"]), chapter(tag)
-        if old.startswith("document-"):
+        if old.startswith("document-book/"):
             continue
         new = old if own == names[0] else f"{own}-{old}"
         places[own].setdefault(old, new)
@@ -70,10 +85,9 @@ def join_links(article: Tag, names: list[str]) -> list[str]:
         # Sphinx names the joined page itself in links from one chapter to another.
         elsewhere = file == f"book/{names[0]}.html"
         named = "" if elsewhere else Path(file).stem
-        if fragment.startswith("document-"):
+        if fragment.startswith("document-book/"):
             named, fragment = fragment.rpartition("/")[2], ""
-        own = [] if elsewhere else [chapter(link)]
-        order = [named] if named else [*own, *names]
+        order = [named] if named else [*([] if elsewhere else [chapter(link)]), *names]
         found = [places[name][fragment] for name in order if fragment in places.get(name, {})]
         if not fragment and named in tops:
             found = [tops[named]]
@@ -89,7 +103,7 @@ def contents(soup: BeautifulSoup, article: Tag, names: list[str]) -> Tag:
     listing = soup.new_tag("nav", attrs={"class": "pdf-contents"})
     sections = chapter_sections(article, names)
     for name, section in sections.items():
-        own = [part for part in section.find_all("section", recursive=False)]
+        own = list(section.find_all("section", recursive=False))
         for depth, part in [("chapter", section), *(("section", part) for part in own)]:
             heading = part.find(["h1", "h2", "h3"])
             if isinstance(heading, Tag) and part.get("id"):
@@ -99,7 +113,7 @@ def contents(soup: BeautifulSoup, article: Tag, names: list[str]) -> Tag:
                 line.append(link)
                 listing.append(line)
         if name != names[0]:
-            section["class"] = [*section.get_attribute_list("class"), "pdf-new-page"]
+            section["class"] = " ".join([*section.get_attribute_list("class"), "pdf-new-page"])
     return listing
 
 
@@ -159,11 +173,13 @@ def main(root: Path = ROOT) -> int:
         with (
             served(html) as home,
             chromium() as browser,
-            opened(browser, home, PAGE, width=1000, patience=300) as seen,
+            opened(browser, home, PAGE, width=WIDTH, patience=300) as seen,
         ):
             problems = [*seen.errors, *unread_formulas(seen.page)]
             if problems:
                 raise BookError("the joined page has defects:\n" + "\n".join(problems))
+            seen.page.emulate_media(media="print")
+            seen.page.evaluate(FIT_FORMULAS)
             seen.page.pdf(
                 path=pdf.with_suffix(".new"),
                 format="A4",

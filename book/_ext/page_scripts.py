@@ -3,8 +3,8 @@
 sphinx-thebe is loaded twice, and its inline ``const THEBE_JS_URL`` with it: the second one is a syntax error
 in every browser's console. The book has no live code, so both go.
 
-The theme asks for its fonts in advance, in a way that browsers refuse on a page that was opened from the disk;
-they are loaded with the style sheet in any case.
+The theme asks for its fonts in advance, in a way that browsers refuse on a page that was opened from the
+disk; they are loaded with the style sheet in any case.
 
 docutils makes the references a list whose children are no list items, which confuses screen readers.
 """

@@ -9,8 +9,8 @@ from bs4 import BeautifulSoup
 from pipeline.browser import broken_pictures, sideways, unread_formulas
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
-# axe looks at each of thousands of coloured words and drawn letters; one word of every kind, and ten formulas, tell
-# the same. What a screen reader is given for a formula stays.
+# axe looks at each of thousands of coloured words and drawn letters; one word of each kind, and ten formulas,
+# tell the same. What a screen reader is given for a formula stays.
 FEWER_ALIKE = """() => {
   const seen = new Set();
   for (const word of document.querySelectorAll('.highlight pre span[class]')) {
