@@ -115,7 +115,7 @@ def opened(
 
 
 def unread_formulas(page: Page) -> list[str]:
-    """Return what is wrong with a page's formulas: left as TeX, or an error in their place."""
+    """Return what is wrong with a page's formulas: left as TeX, an error in their place, unknown commands."""
     left = page.evaluate(
         "[...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container'))"
         ".map(m => 'not typeset: ' + m.textContent.trim().slice(0, 80))"
@@ -124,7 +124,12 @@ def unread_formulas(page: Page) -> list[str]:
         "[...document.querySelectorAll('mjx-merror, [data-mjx-error]')]"
         ".map(m => 'not understood: ' + (m.dataset.mjxError || m.textContent).slice(0, 80))"
     )
-    return [*left, *errors]
+    # MathJax writes a command that it does not know in red, without an error.
+    unknown = page.evaluate(
+        "[...document.querySelectorAll('mjx-assistive-mml [mathcolor=red]')]"
+        ".map(m => 'unknown command: ' + m.textContent)"
+    )
+    return [*left, *errors, *unknown]
 
 
 def broken_pictures(page: Page) -> list[str]:

@@ -23,6 +23,11 @@ FEWER_ALIKE = """() => {
 SERIOUS = ("serious", "critical")
 
 
+def assert_none(problems):
+    """Fail with the whole list of problems, one a line."""
+    assert not problems, "\n".join(problems)
+
+
 def unreadable(page, theme):
     """Return the texts with too little contrast in one theme (WCAG 2, level AA)."""
     # Without the theme's gradual changes of colour, which would be measured half-way.
@@ -50,21 +55,21 @@ def violations(page):
 
 
 def test_with_the_network_off_a_page_asks_no_other_machine(desktop):
-    assert desktop.outside == []
+    assert_none(desktop.outside)
 
 
 def test_a_page_opened_from_the_disk_has_no_console_error(desktop):
-    assert desktop.errors == []
+    assert_none(desktop.errors)
 
 
 def test_a_served_page_asks_no_other_machine_and_has_no_console_error(phone):
-    assert phone.outside == []
-    assert phone.errors == []
+    assert_none(phone.outside)
+    assert_none(phone.errors)
 
 
 def test_every_formula_is_typeset(desktop, built, path):
     written = len(BeautifulSoup((built / path).read_text(encoding="utf-8"), "html.parser").select(".math"))
-    assert unread_formulas(desktop.page) == []
+    assert_none(unread_formulas(desktop.page))
     assert desktop.page.locator(".math mjx-container").count() >= written
     if written:
         fonts = desktop.page.evaluate("[...document.fonts].map(font => [font.family, font.status])")
@@ -75,25 +80,25 @@ def test_every_formula_is_typeset(desktop, built, path):
 def test_every_picture_is_loaded(desktop, built, path):
     written = BeautifulSoup((built / path).read_text(encoding="utf-8"), "html.parser").select("main img")
     assert desktop.page.locator("main img").count() >= len(written)
-    assert broken_pictures(desktop.page) == []
+    assert_none(broken_pictures(desktop.page))
 
 
 def test_nothing_scrolls_sideways_on_a_phone(phone):
-    assert sideways(phone.page) == []
+    assert_none(sideways(phone.page))
 
 
 def test_contrast_is_enough_in_light_and_dark_in_a_wide_window(desktop):
-    assert unreadable(desktop.page, "dark") + unreadable(desktop.page, "light") == []
+    assert_none(unreadable(desktop.page, "dark") + unreadable(desktop.page, "light"))
 
 
 def test_contrast_is_enough_in_light_and_dark_on_a_phone(phone):
-    assert unreadable(phone.page, "light") + unreadable(phone.page, "dark") == []
+    assert_none(unreadable(phone.page, "light") + unreadable(phone.page, "dark"))
 
 
 # The last two, since they simplify the page.
 def test_axe_finds_no_serious_violation_in_a_wide_window(desktop):
-    assert violations(desktop.page) == []
+    assert_none(violations(desktop.page))
 
 
 def test_axe_finds_no_serious_violation_in_the_dark_on_a_phone(phone):
-    assert violations(phone.page) == []
+    assert_none(violations(phone.page))
