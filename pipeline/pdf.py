@@ -14,7 +14,7 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import PdfMargins
 
-from pipeline.browser import chromium, opened, served, unread_formulas
+from pipeline.browser import chromium, opened, served, sideways, unread_formulas
 from pipeline.chapters import ROOT, BookError, toc_files
 
 PAGE = "whole-book.html"
@@ -180,6 +180,8 @@ def main(root: Path = ROOT) -> int:
                 raise BookError("the joined page has defects:\n" + "\n".join(problems))
             seen.page.emulate_media(media="print")
             seen.page.evaluate(FIT_FORMULAS)
+            for cut in sideways(seen.page):
+                print(f"make pdf: the paper's edge cuts something off: {cut}", file=sys.stderr)
             seen.page.pdf(
                 path=pdf.with_suffix(".new"),
                 format="A4",
