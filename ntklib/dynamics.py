@@ -194,7 +194,7 @@ def gradient_flow(
     """Predict the label scores of an infinitely wide network over training time, without training one.
 
     Solves ``dα/dt = y − p(s_0 + Θ α)`` with ``Θ α = Φ diag(λ) Φᵀ α`` and ``p`` the logistic function, or the
-    softmax for more than two classes (book, :ref:`gradient-flow`). Then
+    softmax for more than two classes (book, :eq:`gradient-flow`). Then
     ``s(x, t) − s(x, 0) = Σ_i α_i(t) Θ(x, x_i)``.
 
     Parameters

@@ -95,7 +95,7 @@ def cooccurring_pairs(contexts: Any, targets: Any, vocabulary_size: int) -> spar
     """``C_uw``: how often token ``u`` stands in a context whose target is ``w``, as a sparse (V, V) matrix.
 
     At the start of training a bag model's score of target ``w`` after ``u`` moves by
-    ``A (C_uw − n_u/V) + B (Σ_i (1[y_i = w] − 1/V) |x_i|)`` (book, :ref:`language-velocity`).
+    ``A (C_uw − n_u/V) + B (Σ_i (1[y_i = w] − 1/V) |x_i|)`` (book, :eq:`language-velocity`).
 
     Examples
     --------

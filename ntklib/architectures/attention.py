@@ -20,7 +20,7 @@ class Attention(Architecture):
 
     ``s(x) = Σ_t v·W (Σ_s α_ts e_s)/√(dm)``, ``α_ts = softmax_s(e_t·e_s/d)``. At initialisation the attention
     is deterministic, ``α_ts ∝ exp(σ_e² 1[x_t = x_s])``, and its own gradient vanishes as ``1/d``. With
-    ``a_s(x) = Σ_t α_ts`` (book, :ref:`attention-kernel`):
+    ``a_s(x) = Σ_t α_ts`` (book, :eq:`attention-kernel`):
 
     ``Θ(x, x') = (q + σ_v²(σ_e² + σ_w²)) Σ_s Σ_s' a_s(x) a_s'(x') 1[x_s = x'_s']``, ``q = σ_e² σ_w²``.
 

@@ -20,7 +20,7 @@ from ntklib.spectrum import Units
 class MLP(Architecture):
     """A multi-layer perceptron applied to each token and summed over the document.
 
-    ``s(x) = Σ_t v·φ(W e_t/√d)/√m``, with kernel (book, :ref:`mlp-kernel`)
+    ``s(x) = Σ_t v·φ(W e_t/√d)/√m``, with kernel (book, :eq:`mlp-kernel`)
 
     ``Θ(x, x') = A ⟨n(x), n(x')⟩ + B |x||x'|``,
     ``A = Var φ + σ_v²(σ_e² + σ_w²) E[φ'²]``, ``B = (E φ)²``,
