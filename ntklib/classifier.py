@@ -97,17 +97,18 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
     ['+', '-']
     >>> ordered = NTKClassifier("cnn", input="text", tokenizer=str.split).fit(texts, labels)
     >>> ordered.predict_proba(["not good at all"]).round(2).tolist()
-    [[0.22, 0.78]]
+    [[0.31, 0.69]]
     """
 
+    # scikit-learn asks that parameters are taken as they come: fit checks them.
     def __init__(
         self,
-        architecture: Any = "mlp",  # what it must be is checked by fit, as scikit-learn asks for
+        architecture: Any = "mlp",
         *,
-        time: float | int | None = None,
-        input: str = "counts",
-        tokenizer: Callable[[str], Sequence[str]] | None = None,
-        tolerance: float = 1e-4,
+        time: Any = None,
+        input: Any = "counts",
+        tokenizer: Any = None,
+        tolerance: Any = 1e-4,
     ) -> None:
         self.architecture = architecture
         self.time = time
@@ -271,18 +272,20 @@ def explain_prediction(
     >>> parts.ngrams.index[0], parts.documents["score"].idxmin()
     ('not good', 1)
     """
-    given = document
+    steps = classifier[:-1] if isinstance(classifier, Pipeline) else None
     if isinstance(classifier, Pipeline):
-        steps, classifier = classifier[:-1], classifier[-1]
+        classifier = classifier[-1]
+    if not isinstance(classifier, NTKClassifier):
+        raise TypeError(f"classifier must be, or end in, an NTKClassifier, not {type(classifier).__name__}.")
+    if steps:
         given = steps.transform([document])
         if names is None and hasattr(steps, "get_feature_names_out") and classifier.input == "counts":
             names = steps.get_feature_names_out()
     elif classifier.input == "counts":
-        given = document if sparse.issparse(document) else np.reshape(document, (1, -1))
+        is_row = sparse.issparse(document) or hasattr(document, "columns")
+        given = document if is_row else np.reshape(document, (1, -1))
     else:
         given = [document]
-    if not isinstance(classifier, NTKClassifier):
-        raise TypeError(f"classifier must be a fitted NTKClassifier, not {type(classifier).__name__}.")
     row = sparse.csr_array(classifier._encoded(given))
     dual = _dual_of(classifier, row, label)
     parts = explain_score(

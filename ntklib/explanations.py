@@ -95,7 +95,7 @@ def explain_score(
     >>> probe = model.feature_map([[0, 1, 1]], flow.features.columns).matrix
     >>> parts = explain_score(model, flow.features, flow.dual[-1], probe, words.__getitem__)
     >>> parts.ngrams.round(3).to_dict()
-    {'good': 0.496, 'film': 0.0}
+    {'good': 0.564, 'film': 0.0}
     """
     columns = len(features.columns)
     if document.shape != (1, columns):
@@ -104,8 +104,9 @@ def explain_score(
         raise ValueError(
             f"dual must have an entry for each of {features.matrix.shape[0]} documents, not {dual.shape}."
         )
-    held, counts = document.indices, document.data
     weights, pulls = features.weights, features.matrix.T @ dual
+    learned = weights[document.indices] != 0  # tanh, say, has no bias
+    held, counts = document.indices[learned], document.data[learned]
     scores = counts * weights[held] * pulls[held]
     found = [features.columns[int(column)] for column in held]
     table = pd.DataFrame(

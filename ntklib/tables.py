@@ -83,9 +83,11 @@ def harmless(cell: Any) -> Any:
     >>> harmless("@SUM(A1)"), harmless("good"), harmless(-1)
     ("'@SUM(A1)", 'good', -1)
     """
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # a lone \r is a line break too, and is not quoted
     # A tab, a line break or a blank before the sign does not keep every spreadsheet from it.
-    risky = isinstance(cell, str) and cell.lstrip()[:1] in {"=", "+", "-", "@"}
-    return f"'{cell}" if risky and cell.strip() else cell
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def _table(rows: pd.DataFrame) -> str:

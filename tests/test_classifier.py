@@ -21,14 +21,14 @@ from ntklib import NTKClassifier, explain_prediction
 TEXTS = ["a good film", "not a good film", "a bad film", "not a bad film", "good good fun", "bad"]
 LABELS = ["yes", "no", "no", "yes", "yes", "no"]
 
-NEEDS_AN_INTERCEPT = (
-    "the check asks for 83 % on the training set of blobs shifted until no coordinate is negative; attention "
-    "has no bias feature, so its score is 0 at the origin and no line through it separates them so well"
+DIRECTIONS_ALONE = (
+    "attention has no bias feature, so it tells points apart by their direction from the origin alone; the "
+    "check asks for 83 % on three blobs, shifted until no coordinate is negative, whose directions overlap"
 )
 CHECKS = {
     "mlp": {},
     "attention": {
-        "check_classifiers_train": NEEDS_AN_INTERCEPT,
+        "check_classifiers_train": DIRECTIONS_ALONE,
         "check_decision_proba_consistency": "the check draws negative numbers whatever `positive_only` says, "
         "and a negative count gets no attention",
     },
@@ -45,7 +45,7 @@ def test_scikit_learn_s_checks_pass_or_can_not_apply(architecture, capsys):
         print(f"\ncheck_estimator(NTKClassifier({architecture!r})): {dict(count(results))}")
         for name in sorted({r["check_name"] for r in results if r["status"] != "passed"}):
             (status, why) = next(
-                (r["status"], r["expected_to_fail_reason"] or r["exception"])
+                (r["status"], r["expected_to_fail_reason"] if r["expected_to_fail"] else r["exception"])
                 for r in results
                 if r["check_name"] == name and r["status"] != "passed"
             )
@@ -60,13 +60,15 @@ def count(results):
     return Counter(result["status"] for result in results)
 
 
-def test_blobs_that_no_line_through_the_origin_separates_are_the_reason_for_attention():
-    """The exception listed above, shown on its own: with a constant column attention passes."""
+def test_attention_tells_points_apart_by_their_direction_alone():
+    """The reason that is listed above; a constant column takes it away."""
     points, labels = make_blobs(n_samples=300, random_state=0)
     points -= points.min()
-    alone = NTKClassifier("attention").fit(points, labels).score(points, labels)
+    plain = NTKClassifier("attention").fit(points, labels)
+    assert (plain.predict(3 * points) == plain.predict(points)).all()
     constant = np.column_stack([points, np.full(len(points), points.mean())])
-    assert alone < NTKClassifier("attention", time=1.0).fit(constant, labels).score(constant, labels)
+    with_constant = NTKClassifier("attention", time=1.0).fit(constant, labels)
+    assert plain.score(points, labels) < 0.83 < with_constant.score(constant, labels)
 
 
 @pytest.mark.parametrize("name", ["mlp", "attention"])
@@ -139,7 +141,7 @@ def test_pipelines_take_any_tokenizer():
 def test_parameters_can_be_searched():
     search = GridSearchCV(
         NTKClassifier(input="text"),
-        {"architecture": ["mlp", ntklib.CNN(window=2, activation="gelu")], "time": [0.01, 1.0]},
+        {"architecture": ["mlp", ntklib.CNN(window=3, activation="gelu")], "time": [0.01, 100.0]},
         cv=2,
     )
     search.fit(TEXTS * 3, LABELS * 3)
