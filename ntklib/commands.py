@@ -1,4 +1,4 @@
-"""The commands that compute: ``predict``, ``attribute`` and ``spectrum``. Torch is imported inside them."""
+"""The commands that compute: ``predict``, ``attribute`` and ``spectrum``. Torch and pandas wait."""
 
 import sys
 from collections.abc import Iterator
@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
 
@@ -15,7 +14,6 @@ from ntklib.tables import chosen_format, formatted, write
 
 if TYPE_CHECKING:
     from ntklib.architectures.base import Architecture
-    from ntklib.explanations import Explanation
 
 CorpusName = Annotated[str, typer.Argument(metavar="CORPUS", help="A name that `corpora` lists.")]
 MODEL, DATA, OUTPUT = "Model", "Corpus", "Output"
@@ -100,30 +98,11 @@ def predict(
         model = _model(architecture, activation, window, readout, sigma)
         probes = None if not probe else {text: _ids(texts, text) for text in probe}
         flow = _flow(model, texts, time, probes)
-        binary = len(texts.classes) == 2
-        wide = flow.scores.iloc[0] if binary else flow.scores.iloc[0].unstack("class", sort=False)
-        if probes is not None:
-            table = _probe_rows(wide, texts)
-        else:
-            import numpy as np
+        from ntklib.command_rows import probe_rows, token_rows
 
-            occurrences = np.bincount(texts.tokens.ids, minlength=len(texts.vocabulary))
-            parts = []
-            for place, name in enumerate(texts.classes):
-                scores = wide if binary else wide[place]
-                sign = 1 if binary and place == 0 else -1
-                order = np.argsort(sign * scores.to_numpy(), kind="stable")[:top]
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "class": name,
-                            "token": [str(token) for token in scores.index[order]],
-                            "count": occurrences[order],
-                            "score": scores.to_numpy()[order],
-                        }
-                    )
-                )
-            table = pd.concat(parts, ignore_index=True)
+        scores = flow.scores.iloc[0]
+        wide = scores if len(texts.classes) == 2 else scores.unstack("class", sort=False)
+        table = token_rows(wide, texts, top) if probes is None else probe_rows(wide, texts)
         about = _about("predict", model, texts, float(flow.times[0]))
         text = _finish(table, about, shape, output)
     _show(text, output, f"score: {_scale(texts)}; flow time {flow.times[0]:.4g}; {len(texts):,} documents")
@@ -172,11 +151,12 @@ def attribute(
         chosen = dual[:, place] if dual.ndim == 2 else dual if place else -dual
         from scipy import sparse
 
+        from ntklib.command_rows import part_rows, top_rows
         from ntklib.explanations import explain_score
 
         held = sparse.csr_array(model.feature_map([ids], flow.features.columns).matrix)
         parts = explain_score(model, flow.features, chosen, held, texts.vocabulary.__getitem__)
-        table = _top_rows(_parts_table(parts, by, texts), top)
+        table = top_rows(part_rows(parts, by, texts), top)
         about = _about("attribute", model, texts, float(flow.times[0]))
         about |= {"probe": probe, "class": name, "by": by, "score": parts.score}
         text = _finish(table, about, shape, output)
@@ -210,12 +190,14 @@ def spectrum(
         shape = chosen_format(form, output)
         _check_positive(order, "--order")
         model = _model(architecture, activation, window, readout, sigma)
-        table = _spectrum_rows(model, order)
+        from ntklib.command_rows import corpus_shares, spectrum_rows
+
+        table = spectrum_rows(model, order)
         texts = None
         left_out = 0.0
         if corpus is not None:
             texts = _load(corpus, text_column, label_column, minimum_count, limit, seed)
-            table["corpus"], left_out = _realised(model, texts, order)
+            table["corpus"], left_out = corpus_shares(model, texts, order)
         text = _finish(table, _about("spectrum", model, texts, None), shape, output)
     note = f"; {left_out:.2g} of the corpus's kernel lies beyond the feature map" if left_out > 0 else ""
     _show(text, output, f"{model}{note}")
@@ -283,80 +265,6 @@ def _flow(model: "Architecture", texts: Corpus, time: float | None, probes: Any)
     return gradient_flow(model, texts, [time], probes)
 
 
-def _probe_rows(scores: Any, texts: Corpus) -> pd.DataFrame:
-    """One row a probe and, for more than two classes, a class."""
-    if len(texts.classes) == 2:
-        return pd.DataFrame({"class": texts.classes[1], "probe": scores.index, "score": scores.to_numpy()})
-    rows = [
-        {"class": name, "probe": probe, "score": float(scores.loc[probe, place])}
-        for probe in scores.index
-        for place, name in enumerate(texts.classes)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _parts_table(parts: "Explanation", by: str, texts: Corpus) -> pd.DataFrame:
-    if by == "group":
-        return parts.groups.reset_index()
-    if by == "ngram":
-        return parts.ngrams.reset_index()
-    return pd.DataFrame(
-        {
-            "document": parts.documents.index,
-            "label": [texts.classes[label] for label in texts.labels],
-            "score": parts.documents["score"],
-            "text": [" ".join(texts.vocabulary.decode(document)) for document in texts.tokens],
-        }
-    )
-
-
-def _top_rows(table: pd.DataFrame, top: int) -> pd.DataFrame:
-    """Rows with the largest scores, and one more that adds up the others."""
-    import numpy as np
-
-    order = np.argsort(-table["score"].abs().to_numpy(), kind="stable")
-    shown, others = table.iloc[order[:top]], table.iloc[order[top:]]
-    if len(others) == 0:
-        return shown
-    first = table.columns[0]
-    last: dict[str, Any] = dict.fromkeys(table.columns, "")
-    last |= {first: f"{len(others):,} others", "score": float(others["score"].sum())}
-    return pd.concat([shown.astype({first: object}), pd.DataFrame([last])], ignore_index=True)
-
-
-def _spectrum_rows(model: "Architecture", order: int) -> pd.DataFrame:
-    import numpy as np
-
-    weights = model.pattern_weights(order)
-    sizes = np.array([len(pattern) for pattern in weights.index])
-    names = ["bias", "tokens", *(f"{n}-grams" for n in range(2, order + 1))]
-    if sizes.max() > order:
-        names[order] += " and larger"
-    sizes = np.minimum(sizes, order)
-    shares = model.spectrum(order).to_numpy()
-    table = pd.DataFrame({"order": range(order + 1), "features": names, "share": shares})
-    total = float(weights.to_numpy().sum())
-    for group in weights.columns:
-        table[group] = np.bincount(sizes, weights=weights[group], minlength=order + 1) / total
-    return table
-
-
-def _realised(model: "Architecture", texts: Corpus, order: int) -> tuple[Any, float]:
-    """Shares of ``Σ_i Θ(x_i, x_i)`` by the number of tokens in a feature, and the share that is left out."""
-    import numpy as np
-
-    features = model.feature_map(texts.tokens)
-    squares = np.asarray(features.matrix.multiply(features.matrix).sum(axis=0))
-    sizes = np.minimum([len(pattern) for pattern in features.columns.patterns], order)
-    parts = np.bincount(
-        sizes[features.columns.pattern_index], weights=squares * features.weights, minlength=order + 1
-    )
-    whole = parts.sum() + features.error_bound.sum()
-    if whole == 0:
-        raise ValueError("the documents have a kernel of zero: it has no spectrum.")
-    return parts / whole, float(features.error_bound.sum() / whole)
-
-
 def _check_positive(value: int, option: str) -> None:
     if value < 1:
         raise ValueError(f"{option} must be 1 or more, not {value}.")
@@ -375,7 +283,7 @@ def _about(command: str, model: "Architecture", texts: Corpus | None, time: floa
     return about if time is None else about | {"time": time}
 
 
-def _finish(table: pd.DataFrame, about: dict[str, Any], shape: str, output: Path | None) -> str:
+def _finish(table: Any, about: dict[str, Any], shape: str, output: Path | None) -> str:
     text = formatted(table, about, shape)
     if output is not None:
         write(text, output)

@@ -4,15 +4,17 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ntklib.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMATS = ("table", "csv", "json")
 
@@ -38,7 +40,7 @@ def chosen_format(given: str | None, output: Path | None) -> str:
     return ending if ending in FORMATS else "table"
 
 
-def formatted(rows: pd.DataFrame, about: Mapping[str, Any], form: str) -> str:
+def formatted(rows: "pd.DataFrame", about: Mapping[str, Any], form: str) -> str:
     """Return the rows in one of the formats.
 
     Parameters
@@ -62,6 +64,7 @@ def formatted(rows: pd.DataFrame, about: Mapping[str, Any], form: str) -> str:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> print(formatted(pd.DataFrame({"token": ["=1+1", "good"], "score": [-0.5, 2.0]}), {}, "csv"), end="")
     token,score
     '=1+1,-0.5
@@ -90,7 +93,7 @@ def harmless(cell: Any) -> Any:
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
-def _table(rows: pd.DataFrame) -> str:
+def _table(rows: "pd.DataFrame") -> str:
     table = Table(box=box.SIMPLE)
     for name, kind in rows.dtypes.items():
         table.add_column(str(name), justify="right" if kind.kind in "iuf" else "left")
