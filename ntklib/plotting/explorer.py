@@ -87,7 +87,11 @@ def score_explorer(
     absent = [token for token in tokens if token not in horizontal.index]
     if absent:
         raise ValueError(f"horizontal has no value for {absent[:3]}: give one for each column of scores.")
-    kinds = pd.Series("tokens", index=tokens) if groups is None else groups.reindex(tokens).fillna("other")
+    kinds = (
+        pd.Series("tokens", index=tokens)
+        if groups is None
+        else groups.astype(object).reindex(tokens).fillna("other")
+    )
     names = sorted(set(kinds))
     if len(names) > 5:
         raise ValueError(f"groups has {len(names)} classes, and a reader can tell 5 apart.")

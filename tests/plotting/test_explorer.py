@@ -20,7 +20,7 @@ def content(explorer):
 def test_tokens_keep_their_numbers_at_the_stated_digits():
     scores = pd.DataFrame({"good": [0.0, 0.12345], "<b>": [-0.0, -5.6789]}, index=[0.0, 1.0])
     made = score_explorer(
-        scores, pd.Series({"<b>": -3, "good": 4}), pd.Series({"good": "positive"}), **LABELS
+        scores, pd.Series({"<b>": -3, "good": 4}), pd.Series({"good": "positive"}, dtype="category"), **LABELS
     )
     found = content(made)
     assert found["vertical"]["values"] == [[0.0, 0.0], [0.123, -5.68]]
