@@ -27,7 +27,7 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
     """What an infinitely wide network predicts after training for some time, without training one.
 
     Solves ``dα/dt = y − p(Θ α)`` from ``α = 0`` up to ``time``, with the architecture's kernel ``Θ`` and the
-    logistic or softmax probabilities ``p`` (book, :ref:`gradient-flow`). The score of a document is
+    logistic or softmax probabilities ``p`` (book, :eq:`gradient-flow`). The score of a document is
     ``s(x) = Σ_i α_i Θ(x, x_i) = Φ(x)·(λ ∘ Φᵀ α)``, linear in the sparse features of its text.
 
     Parameters

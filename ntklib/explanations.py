@@ -85,7 +85,7 @@ def explain_score(
     Notes
     -----
     ``O(nnz Φ)``. Of a truncated feature map it splits the score of that map. Source: derivation (book,
-    :ref:`gradient-flow`).
+    :eq:`gradient-flow`).
 
     Examples
     --------
