@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ntklib import commands
 from ntklib.corpora import (
     BUNDLED,
     CORPORA,
@@ -92,6 +93,22 @@ def fetch(as_json: Json = False) -> None:
         typer.echo(json.dumps({"cache": str(cache_folder()), "downloaded": not was_cached}))
     else:
         typer.echo(f"bundled corpora {'were already in' if was_cached else 'downloaded to'} {cache_folder()}")
+
+
+app.command(
+    epilog="Examples: `python -m ntklib predict movie-reviews --architecture cnn --activation gelu`; "
+    "`python -m ntklib predict csv:reviews.csv --probe 'not good' --format json`; "
+    "`python -m ntklib predict movie-reviews --top 500 --output scores.csv`."
+)(commands.predict)
+app.command(
+    epilog="Examples: `python -m ntklib attribute movie-reviews moving`; "
+    "`python -m ntklib attribute movie-reviews 'not funny' -a cnn --by ngram`; "
+    "`python -m ntklib attribute domains film --class movies --format csv`."
+)(commands.attribute)
+app.command(
+    epilog="Examples: `python -m ntklib spectrum -a cnn --activation gelu`; "
+    "`python -m ntklib spectrum movie-reviews -a l-rnn --sigma h=0.5 --format json`."
+)(commands.spectrum)
 
 
 if __name__ == "__main__":

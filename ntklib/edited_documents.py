@@ -57,7 +57,7 @@ def document_spectrum(
     """Share of bias, tokens and n-grams in the kernel of documents of ``order`` tokens, for any model.
 
     ``λ_S = Σ_{T ⊆ S} (−1)^{|S|−|T|} Θ(x, x_T)``, ``x_T`` the document with all tokens but those at the
-    positions ``T`` exchanged, and ``share_j = Σ_{|S| = j} λ_S / Θ(x, x)`` (book, :ref:`document-spectrum`).
+    positions ``T`` exchanged, and ``share_j = Σ_{|S| = j} λ_S / Θ(x, x)`` (book, :eq:`document-spectrum`).
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def empirical_ntk(
 ) -> Float[np.ndarray, "n m"]:
     """Finite-width NTK of one scalar score at the current weights, over all trained parameters.
 
-    ``Θ(x, x') = ⟨∂s(x)/∂θ, ∂s(x')/∂θ⟩`` (book, :ref:`ntk-definition`)
+    ``Θ(x, x') = ⟨∂s(x)/∂θ, ∂s(x')/∂θ⟩`` (book, :eq:`ntk`)
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """Language modelling as classification: the next token is the class, those before it are the document."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,7 @@ def cooccurring_pairs(contexts: Any, targets: Any, vocabulary_size: int) -> spar
     """``C_uw``: how often token ``u`` stands in a context whose target is ``w``, as a sparse (V, V) matrix.
 
     At the start of training a bag model's score of target ``w`` after ``u`` moves by
-    ``A (C_uw − n_u/V) + B (Σ_i (1[y_i = w] − 1/V) |x_i|)`` (book, :ref:`language-velocity`).
+    ``A (C_uw − n_u/V) + B (Σ_i (1[y_i = w] − 1/V) |x_i|)`` (book, :eq:`language-velocity`).
 
     Examples
     --------
@@ -217,6 +218,7 @@ def train_language_model(
     epochs: int = 1,
     batch_size: int = 32,
     seed: int = 0,
+    after_epoch: Callable[[int], None] | None = None,
     progress: bool = True,
 ) -> list[float]:
     """Train a network with ``position_scores`` to predict each document's next token, in place.
@@ -231,6 +233,8 @@ def train_language_model(
         See :func:`~ntklib.training.train`.
     learning_rate, epochs, batch_size, seed, progress
         As there. The loss is the mean over the tokens of a batch.
+    after_epoch : function of an int, optional
+        Called with the number of epochs done: to measure the network on other text, and choose when to stop.
 
     Returns
     -------
@@ -264,6 +268,8 @@ def train_language_model(
                 stepper.step()
                 total, tokens = total + float(loss.detach()) * len(targets), tokens + len(targets)
         losses.append(float(np.exp(total / tokens)))
+        if after_epoch is not None:
+            after_epoch(epoch + 1)
     return losses
 
 

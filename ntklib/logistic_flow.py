@@ -136,7 +136,7 @@ def kernel_flow(
 ) -> KernelFlow:
     """Gradient flow of a model whose training kernel stays the given matrix.
 
-    ``dα/dt = y − p(s_0 + Θ α)`` (book, :ref:`gradient-flow`). With the empirical kernel of one network and
+    ``dα/dt = y − p(s_0 + Θ α)`` (book, :eq:`gradient-flow`). With the empirical kernel of one network and
     its own initial scores this is the *linearised* network: what training would do if the kernel did not
     drift.
 

@@ -91,7 +91,7 @@ def preconditioned_flow(
 
     In a step ``k`` with velocity ``ω_u = Σ_{i in batch} r_i n_u(x_i)`` the gradient of a weight is
     ``G = Σ_u ω_u ∂s_u/∂θ``. An optimiser replaces it by ``N/√D``, ``N`` a filtered gradient and ``D``
-    filtered squares (book, :ref:`preconditioned-flow`). At width ``d = m``, with ``S² = σ_v² E[φ'²]``:
+    filtered squares (book, :eq:`preconditioned-flow`). At width ``d = m``, with ``S² = σ_v² E[φ'²]``:
 
     * *embedding*: a weight ``E_ub`` has the gradient ``ω_u w_ub``, so its size cancels, and token ``u`` moves
       by ``η √(2m/π) σ_w S · N(ω_u)/√D(ω_u)``, whatever its frequency;

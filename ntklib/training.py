@@ -110,7 +110,7 @@ def train(
 
     ``L = −Σ_i log p(y_i | s(x_i))``, with the logistic function for one score and the softmax for ``C``
     scores. The loss is a sum, so a full-batch step of SGD advances the time of gradient flow by ``η``, and so
-    does one epoch of mini-batches (book, :ref:`gradient-flow`).
+    does one epoch of mini-batches (book, :eq:`gradient-flow`).
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float
     """Learning rate above which full-batch SGD on the summed loss diverges from the present weights.
 
     ``2 / (h λ_max(Θ))`` with ``h`` the largest curvature of the loss in the scores: 1/4 for the logistic
-    loss, 1/2 for softmax (book, :ref:`gradient-flow`).
+    loss, 1/2 for softmax (book, :eq:`gradient-flow`).
 
     Parameters
     ----------

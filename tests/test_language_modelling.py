@@ -107,3 +107,10 @@ def test_rare_tokens_become_one_unknown_token():
 def test_bad_input_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_each_epoch_can_be_watched():
+    network = ntklib.Transformer(layers=1, heads=2).network(8, 12, seed=0, classes=12)
+    watched = []
+    train_language_model(network, text(0, 20), epochs=3, after_epoch=watched.append, progress=False)
+    assert watched == [1, 2, 3]

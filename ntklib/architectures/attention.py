@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, Shaped
+from scipy import sparse
 
 from ntklib.architectures.base import Architecture
 from ntklib.architectures.network import TextNetwork
@@ -20,7 +21,7 @@ class Attention(Architecture):
 
     ``s(x) = Σ_t v·W (Σ_s α_ts e_s)/√(dm)``, ``α_ts = softmax_s(e_t·e_s/d)``. At initialisation the attention
     is deterministic, ``α_ts ∝ exp(σ_e² 1[x_t = x_s])``, and its own gradient vanishes as ``1/d``. With
-    ``a_s(x) = Σ_t α_ts`` (book, :ref:`attention-kernel`):
+    ``a_s(x) = Σ_t α_ts`` (book, :eq:`attention-kernel`):
 
     ``Θ(x, x') = (q + σ_v²(σ_e² + σ_w²)) Σ_s Σ_s' a_s(x) a_s'(x') 1[x_s = x'_s']``, ``q = σ_e² σ_w²``.
 
@@ -75,6 +76,19 @@ class Attention(Architecture):
         """Every token, weighted by the attention ``a_s(x)`` that it gets from all positions."""
         return Units(docs.ids[:, None], docs.rows, self.received_attention(docs))
 
+    def units_of_counts(self, counts: sparse.csr_array) -> Units:
+        """Every counted token is a unit, of the weight ``n_u(x) a_u(x)``."""
+        if counts.nnz and counts.data.min() < 0:
+            raise ValueError(
+                "counts must be 0 or larger for Attention: Negative values in data can get no attention."
+            )
+        held = counts.copy()
+        held.eliminate_zeros()
+        rows, tokens = sparse.coo_array(held).coords
+        lengths = np.asarray(held.sum(axis=1), dtype=np.float64)
+        received = self._received(rows.astype(np.int64), held.data, lengths)
+        return Units(tokens.astype(np.int64)[:, None], rows.astype(np.int64), held.data * received)
+
     def received_attention(self, docs: Any) -> Float[np.ndarray, " tokens"]:
         """``a_s(x) = Σ_t α_ts`` of each token of the documents, end to end; adds up to ``|x|`` in each.
 
@@ -84,17 +98,23 @@ class Attention(Architecture):
         array([1.057, 0.887, 1.057])
         """
         documents = Documents.of(docs)
-        # exp(−σ_e²) instead of exp(σ_e²): the same ratios, and it cannot overflow.
-        other = np.exp(-(self.sigma_e**2))
         pairs = np.stack([documents.rows, documents.ids], axis=1)
         distinct, place, count = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-        place = place.reshape(-1)
-        owner = distinct[:, 0]
+        return self._received(distinct[:, 0], count, documents.lengths)[place.reshape(-1)]
+
+    def _received(
+        self,
+        owner: Int[np.ndarray, " distinct"],
+        count: Shaped[np.ndarray, " distinct"],
+        lengths: Shaped[np.ndarray, " documents"],
+    ) -> Float[np.ndarray, " distinct"]:
+        """``a_u(x)`` of each distinct token, from its document and its count there."""
+        # exp(−σ_e²) instead of exp(σ_e²): the same ratios, and it cannot overflow.
+        other = np.exp(-(self.sigma_e**2))
         # What a query gives to a position of its own token; to any other position it gives `other` times it.
-        given = 1 / (count + (documents.lengths[owner] - count) * other)
-        to_all = np.bincount(owner, weights=count * given, minlength=len(documents))
-        received = other * to_all[owner] + (1 - other) * count * given
-        return received[place]
+        given = 1 / (count + (lengths[owner] - count) * other)
+        to_all = np.bincount(owner, weights=count * given, minlength=len(lengths))
+        return other * to_all[owner] + (1 - other) * count * given
 
 
 class AttentionNetwork(TextNetwork):

@@ -101,11 +101,61 @@ class Architecture(TextModel):
             If ``docs`` are not documents.
         """
         documents = Documents.of(docs)
-        units = self.units(documents)
+        return self._features_of(self.units(documents), len(documents), columns)
+
+    def units_of_counts(self, counts: sparse.csr_array) -> Units:
+        """Return the units of documents of which only the token counts are known.
+
+        Raises
+        ------
+        TypeError
+            If the architecture reads the order of the tokens.
+        """
+        raise TypeError(
+            f"{type(self).__name__} reads the order of tokens, which a matrix of counts does not have: "
+            "give it the tokens of each document, or take MLP or Attention."
+        )
+
+    def count_feature_map(self, counts: Any, columns: FeatureColumns | None = None) -> FeatureMap:
+        """:meth:`feature_map` of documents of which only the token counts are known.
+
+        Parameters
+        ----------
+        counts : (N, V) dense or sparse array
+            ``n_u(x)``, as ``sklearn.feature_extraction.text.CountVectorizer`` makes them. An MLP takes any
+            real numbers, :class:`~ntklib.architectures.attention.Attention` those of 0 or more: both kernels
+            are functions of ``n(x)`` and ``|x| = Σ_u n_u(x)``. A row of zeros has the score 0.
+        columns : FeatureColumns, optional
+            The columns of an earlier map, as in :meth:`feature_map`.
+
+        Returns
+        -------
+        FeatureMap
+            A feature's tokens are column numbers of ``counts``.
+
+        Raises
+        ------
+        TypeError
+            If the architecture reads the order of the tokens.
+        ValueError
+            If Attention is given a negative number.
+
+        Examples
+        --------
+        >>> import ntklib
+        >>> matrix, weights, _ = ntklib.MLP("identity").count_feature_map([[1, 0, 2], [0, 1, 1]])
+        >>> (matrix * weights @ matrix.T).toarray()
+        array([[15.,  6.],
+               [ 6.,  6.]])
+        """
+        matrix = sparse.csr_array(counts, dtype=np.float64)
+        return self._features_of(self.units_of_counts(matrix), matrix.shape[0], columns)
+
+    def _features_of(self, units: Units, documents: int, columns: FeatureColumns | None) -> FeatureMap:
         weights = self.pattern_weights()
         if columns is None:
             columns = FeatureColumns(units, list(weights.index))
-        return FeatureMap(columns.encode(units, len(documents)), columns, weights, np.zeros(len(documents)))
+        return FeatureMap(columns.encode(units, documents), columns, weights, np.zeros(documents))
 
     def kernel(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
         """Infinite-width NTK ``Θ(x, x')`` of the scalar score.

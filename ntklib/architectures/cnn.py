@@ -22,7 +22,7 @@ class CNN(Architecture):
     """A convolution over windows of ``k`` tokens, summed over the document.
 
     ``s(x) = Σ_t v·φ(Σ_o W_o e_{t+o}/√(kd))/√m``. With ``n`` aligned equal tokens in two windows and
-    ``q = σ_e² σ_w²`` (book, :ref:`cnn-kernel`):
+    ``q = σ_e² σ_w²`` (book, :eq:`cnn-kernel`):
 
     ``Θ_unit(n) = K_φ(qn/k) + σ_v² (σ_e² + σ_w²) (n/k) K_φ'(qn/k)``.
 

@@ -18,7 +18,7 @@ class LinearRNN(Recurrent):
     """A recurrent network without a nonlinearity: additive over positions, so it has no n-gram feature.
 
     ``h_t = W e_t/√d + W_h h_{t−1}/√m``, ``h_0 = 0``, with score ``Σ_t v·h_t/√m`` (or ``v·h_T/√m``). With
-    ``q = σ_e² σ_w²`` and ``δ`` whether the tokens at ``t`` and ``s`` are equal (book, :ref:`l-rnn-linear`):
+    ``q = σ_e² σ_w²`` and ``δ`` whether the tokens at ``t`` and ``s`` are equal (book, :eq:`l-rnn-linear`):
 
     ``Σ_{t,s} = q δ + σ_h² Σ_{t−1,s−1}``,
     ``Ψ_{t,s} = (σ_e² + σ_w²) δ + Σ_{t−1,s−1} + σ_h² Ψ_{t−1,s−1}``, ``Θ_unit = Σ_{t,s} + σ_v² Ψ_{t,s}``.

@@ -21,7 +21,7 @@ class LRNN(Recurrent):
 
     ``h_t = φ(u_t) + φ'(u_t) ⊙ (W_h h_{t−1}/√m)`` with ``u_t = W e_t/√d``, ``h_0 = 0``, and score
     ``Σ_t v·h_t/√m`` (or ``v·h_T/√m``). With ``q = σ_e² σ_w²``, ``δ`` whether the tokens at ``t`` and ``s``
-    are equal, ``K_δ = K_φ(qδ)``, ``D_δ = K_φ'(qδ)``, ``H = E[φ''²]`` (book, :ref:`l-rnn-kernel`):
+    are equal, ``K_δ = K_φ(qδ)``, ``D_δ = K_φ'(qδ)``, ``H = E[φ''²]`` (book, :eq:`l-rnn-kernel`):
 
     ``Σ_{t,s} = K_δ + σ_h² D_δ Σ_{t−1,s−1}``,
     ``Ψ_{t,s} = (σ_e² + σ_w²) δ [D_1 + σ_h² H Σ_{t−1,s−1}] + D_δ [Σ_{t−1,s−1} + σ_h² Ψ_{t−1,s−1}]``,

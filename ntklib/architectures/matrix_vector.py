@@ -18,7 +18,7 @@ class MatrixVector(Recurrent):
     """A recurrent model in which every token has a matrix, which multiplies, and a vector, which adds.
 
     ``h_t = A(x_t) h_{t−1}/√d + g(x_t)``, ``h_0 = 0``, with score ``Σ_t v·h_t/√d`` (or ``v·h_T/√d``). With
-    ``δ`` whether the tokens at ``t`` and ``s`` are equal (book, :ref:`matrix-vector-kernel`):
+    ``δ`` whether the tokens at ``t`` and ``s`` are equal (book, :eq:`matrix-vector-kernel`):
 
     ``Σ_{t,s} = δ (σ_g² + σ_a² Σ_{t−1,s−1})``, ``Ψ_{t,s} = δ (1 + Σ_{t−1,s−1} + σ_a² Ψ_{t−1,s−1})``,
     ``Θ_unit = Σ_{t,s} + σ_v² Ψ_{t,s}``: a function of the length of the common suffix alone.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from scipy import sparse
 
 from ntklib.activations import Activation, mean, second_moment
 from ntklib.architectures.base import Architecture
@@ -20,7 +21,7 @@ from ntklib.spectrum import Units
 class MLP(Architecture):
     """A multi-layer perceptron applied to each token and summed over the document.
 
-    ``s(x) = Σ_t v·φ(W e_t/√d)/√m``, with kernel (book, :ref:`mlp-kernel`)
+    ``s(x) = Σ_t v·φ(W e_t/√d)/√m``, with kernel (book, :eq:`mlp-kernel`)
 
     ``Θ(x, x') = A ⟨n(x), n(x')⟩ + B |x||x'|``,
     ``A = Var φ + σ_v²(σ_e² + σ_w²) E[φ'²]``, ``B = (E φ)²``,
@@ -86,6 +87,11 @@ class MLP(Architecture):
     def units(self, docs: Documents) -> Units:
         """Every token is a unit of its own."""
         return Units(docs.ids[:, None], docs.rows, np.ones(len(docs.ids)))
+
+    def units_of_counts(self, counts: sparse.csr_array) -> Units:
+        """Every counted token is a unit, of the weight ``n_u(x)``: any real number."""
+        rows, tokens = sparse.coo_array(counts).coords
+        return Units(tokens.astype(np.int64)[:, None], rows.astype(np.int64), counts.data)
 
 
 class MLPNetwork(TextNetwork):

@@ -62,7 +62,7 @@ class TextNetwork(torch.nn.Module):
     """(m,) or (C, m) output weights."""
 
     sparse_gradients: bool = False
-    """Whether gradients of looked-up rows hold the batch's rows alone: it meets few of the V tokens."""
+    """Whether gradients of looked-up rows hold only the batch's rows, of the few tokens that it meets."""
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ the records back from the notebooks alone.
 
 from ntklib.claims.full_runs import FullRun, beside_full_runs, read_full_runs
 from ntklib.claims.ledger import read_claims
+from ntklib.claims.multiplicity import simultaneous_support
 from ntklib.claims.record import ABSTRACT_CLAIMS, SOURCES, Claim, record_claim
 from ntklib.claims.table import ClaimsTable, claims_table
 from ntklib.claims.verdict import VERDICTS, verdict_from
@@ -22,5 +23,6 @@ __all__ = [
     "read_claims",
     "read_full_runs",
     "record_claim",
+    "simultaneous_support",
     "verdict_from",
 ]
