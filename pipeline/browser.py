@@ -146,7 +146,8 @@ def sideways(page: Page) -> list[str]:
         """() => {
         const root = document.documentElement, over = root.scrollWidth - root.clientWidth;
         if (over <= 0) return [];
-        const wide = [...document.querySelectorAll('main *')]
+        const wide = [...document.querySelectorAll('article *')]
+          .filter(e => !e.parentElement.closest('pre, div.math, mjx-container'))
           .map(e => [e.getBoundingClientRect().right, e])
           .sort((a, b) => b[0] - a[0]).slice(0, 3)
           .map(([right, e]) => `to ${Math.round(right)} px: ${e.cloneNode().outerHTML.slice(0, 120)}`);
