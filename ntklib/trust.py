@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ntklib.architectures.base import Architecture
+from ntklib.batches import documents_a_batch
 from ntklib.documents import Documents
 from ntklib.dynamics import gradient_flow, training_set
-from ntklib.empirical import empirical_ntk
 from ntklib.statistics import noise_floor, r_squared
 from ntklib.training import FLOWS, largest_stable_learning_rate, train
+from ntklib.validation import checked_integer
 
 LARGEST_DRIFT = 0.5
 """Relative change of the kernel above which it is another kernel: a convention of this book."""
@@ -109,7 +110,7 @@ def trust_report(
     """
     documents, labels, classes = training_set(corpus)
     trained = deepcopy(network)
-    size = len(documents) if batch_size is None else min(batch_size, len(documents))
+    size = documents_a_batch(batch_size, len(documents))
     batch = (documents[:size], labels[:size])
     bound = largest_stable_learning_rate(trained, batch) if len(set(batch[1])) > 1 else np.nan
     if learning_rate is None and optimizer == "sgd":
@@ -117,9 +118,6 @@ def trust_report(
     used = np.unique(documents.ids)
     probes = {int(token): [int(token)] for token in used}
 
-    few = documents[np.sort(np.random.default_rng(seed).permutation(len(documents))[:kernel_documents])]
-    limit = architecture.kernel(few)
-    start = empirical_ntk(trained, few)
     run = train(
         trained,
         (documents, labels),
@@ -129,11 +127,12 @@ def trust_report(
         batch_size=size,
         probes=probes,
         record=epochs,
-        drift_documents=kernel_documents,
+        drift_documents=checked_integer(kernel_documents, "kernel_documents"),
         centred=True,
         seed=seed,
         progress=progress,
     )
+    start, limit = run.initial_kernels[0], architecture.kernel(run.drift_documents)
     time = FLOWS.get(optimizer, 1.0) * run.learning_rate * epochs
     flow = gradient_flow(architecture, (documents, labels), [time], probes)
     observed, predicted = run.score_changes.iloc[-1].to_numpy(), flow.scores.iloc[-1].to_numpy()
