@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ntklib.architectures.base import Architecture
+from ntklib.architectures.mlp import MLP
 from ntklib.batches import documents_a_batch
 from ntklib.documents import Documents
 from ntklib.dynamics import gradient_flow, training_set
+from ntklib.preconditioned import preconditioned_flow
 from ntklib.statistics import noise_floor, r_squared
 from ntklib.training import FLOWS, largest_stable_learning_rate, train
 from ntklib.validation import checked_integer
@@ -78,8 +80,8 @@ def trust_report(
     corpus : Corpus, or a pair (documents, labels)
         The training documents.
     optimizer, learning_rate, epochs, batch_size, seed, progress
-        As for :func:`~ntklib.training.train`. For SGD the learning rate is half the largest stable one of a
-        batch, when left out.
+        As for :func:`~ntklib.training.train`. When left out, the learning rate of SGD is half the largest
+        stable one of a batch, and a tenth of that with momentum.
     kernel_documents : int
         On how many documents kernels are compared.
 
@@ -96,7 +98,8 @@ def trust_report(
     -----
     The thresholds are conventions: drift 0.5, R² 0.8, ten tokens. Adaptive optimisers are no gradient flow;
     their prediction is taken at the same product of learning rate and epochs, and only the agreement in
-    direction, a correlation, is asked of it. Source: measurement.
+    direction, a correlation, is asked of it. For the perceptron the agreement with
+    :func:`~ntklib.preconditioned.preconditioned_flow` is told beside it. Source: measurement.
 
     Examples
     --------
@@ -113,8 +116,8 @@ def trust_report(
     size = documents_a_batch(batch_size, len(documents))
     batch = (documents[:size], labels[:size])
     bound = largest_stable_learning_rate(trained, batch) if len(set(batch[1])) > 1 else np.nan
-    if learning_rate is None and optimizer == "sgd":
-        learning_rate = bound / 2
+    if learning_rate is None and optimizer in FLOWS:
+        learning_rate = bound / 2 / FLOWS[optimizer]
     used = np.unique(documents.ids)
     probes = {int(token): [int(token)] for token in used}
 
@@ -171,6 +174,22 @@ def trust_report(
             rows.append(
                 ("correlation above the floor", agreement, f"at least {needed:.2f}", agreement >= needed)
             )
+            if type(architecture) is MLP and classes == 2:
+                own = preconditioned_flow(
+                    architecture,
+                    (documents, labels),
+                    optimizer=optimizer,
+                    learning_rate=run.learning_rate,
+                    width=network.width,
+                    epochs=epochs,
+                    batch_size=size,
+                    probes=probes,
+                    record=epochs,
+                    seed=seed,
+                ).iloc[-1]
+                of_its_own = float(np.corrcoef(observed, own)[0, 1])
+                name = f"correlation of all tokens with the flow of {optimizer}"
+                rows.append((name, of_its_own, "told", None))
         rows.append(
             ("correlation of all tokens", float(np.corrcoef(observed, predicted)[0, 1]), "told", None)
         )
