@@ -227,7 +227,7 @@ def train(
             save_checkpoint(path, fingerprint, network, stepper, done, records)
 
     bar = tqdm(total=last, initial=done, unit="epoch", desc=optimizer, disable=None if progress else True)
-    sparse = optimizer in SPARSE_OPTIMIZERS and weight_decay == 0
+    sparse = optimizer in SPARSE_OPTIMIZERS and bool(weight_decay == 0)  # torch refuses numpy's bool
     with bar, _sparse_gradients(network, sparse), _deferred_interrupt() as interrupted:
         if done == 0 and not records:
             records[0] = recorder.record()
