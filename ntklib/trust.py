@@ -12,9 +12,11 @@ from ntklib.architectures.mlp import MLP
 from ntklib.batches import documents_a_batch
 from ntklib.documents import Documents
 from ntklib.dynamics import gradient_flow, training_set
+from ntklib.empirical import largest_eigenvalue
+from ntklib.logistic_flow import largest_curvature
 from ntklib.preconditioned import preconditioned_flow
 from ntklib.statistics import noise_floor, r_squared
-from ntklib.training import FLOWS, largest_stable_learning_rate, train
+from ntklib.training import FLOWS, train
 from ntklib.validation import checked_integer
 
 LARGEST_DRIFT = 0.5
@@ -114,8 +116,9 @@ def trust_report(
     documents, labels, classes = training_set(corpus)
     trained = deepcopy(network)
     size = documents_a_batch(batch_size, len(documents))
-    batch = (documents[:size], labels[:size])
-    bound = largest_stable_learning_rate(trained, batch) if len(set(batch[1])) > 1 else np.nan
+    # Of the documents alone: a corpus that is sorted by label has a first batch of one class.
+    curvature = largest_curvature(1 if classes == 2 else classes)
+    bound = 2 / (curvature * largest_eigenvalue(trained, documents[:size]))
     if learning_rate is None and optimizer in FLOWS:
         learning_rate = bound / 2 / FLOWS[optimizer]
     used = np.unique(documents.ids)
