@@ -48,7 +48,7 @@ class TrustReport:
         lines = [f"May this network's features be read off the kernel? {answer}"]
         for name, row in self.figures.iterrows():
             verdict = {True: "holds", False: "FAILS", None: "told only"}[row["holds"]]
-            lines.append(f"  {name}: {row['value']:.3g} ({row['needed']}): {verdict}")
+            lines.append(f"  {name}: {row['value']:.2g} ({row['needed']}): {verdict}")
         return "\n".join(lines)
 
     __repr__ = __str__
