@@ -4,10 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ntklib.validation import checked_integer
+
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
     """Make the generator of one epoch: a resumed run draws what an uninterrupted one would."""
     return np.random.default_rng([seed, epoch])
+
+
+def documents_a_batch(batch_size: int | None, documents: int) -> int:
+    """Documents of a batch: all by default, and never more than there are."""
+    return documents if batch_size is None else min(checked_integer(batch_size, "batch_size"), documents)
 
 
 def batches(documents: int, size: int, seed: int, epoch: int) -> Iterator[np.ndarray | slice]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -18,13 +17,14 @@ from jaxtyping import Float, Int
 from tqdm import tqdm
 
 from ntklib.architectures.network import TextNetwork
-from ntklib.batches import batches, epoch_generator
+from ntklib.batches import batches, documents_a_batch, epoch_generator
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
+from ntklib.documents import Documents
 from ntklib.dynamics import named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
 from ntklib.logistic_flow import largest_curvature
 from ntklib.recording import Recorder, Task
-from ntklib.validation import checked_integer, labelled_documents
+from ntklib.validation import checked_integer, labelled_documents, one_of
 
 MOMENTUM = 0.9
 
@@ -68,6 +68,10 @@ class TrainingRun:
         ‖θ_0‖``.
     initial_scores : (N,) or (N, C) float64
         Scores of the training documents before training, for ``gradient_flow(..., initial_scores=...)``.
+    drift_documents : Documents
+        The documents on which the kernel's drift was measured.
+    initial_kernels : (1, K, K) or (C, K, K) float64
+        Their empirical kernel before training, one for each score.
     optimizer : str
     learning_rate : float
     """
@@ -79,6 +83,8 @@ class TrainingRun:
     loss: pd.Series
     drift: pd.DataFrame
     initial_scores: Float[np.ndarray, "documents ..."]
+    drift_documents: Documents
+    initial_kernels: Float[np.ndarray, "outputs sample sample"]
     optimizer: str
     learning_rate: float
 
@@ -183,7 +189,7 @@ def train(
         exam = Task(network, documents, labels, len(classes), name="test", centred=centred)
     step_size = _checked_learning_rate(optimizer, learning_rate)
     last = checked_integer(epochs, "epochs", 1)
-    size = task.size if batch_size is None else min(checked_integer(batch_size, "batch_size", 1), task.size)
+    size = documents_a_batch(batch_size, task.size)
     checked_integer(seed, "seed", 0)
     sample = min(checked_integer(drift_documents, "drift_documents", 0), task.size)
     schedule = _checked_schedule(record, last)
@@ -221,7 +227,7 @@ def train(
             save_checkpoint(path, fingerprint, network, stepper, done, records)
 
     bar = tqdm(total=last, initial=done, unit="epoch", desc=optimizer, disable=None if progress else True)
-    sparse = optimizer in SPARSE_OPTIMIZERS and weight_decay == 0
+    sparse = optimizer in SPARSE_OPTIMIZERS and bool(weight_decay == 0)  # torch refuses numpy's bool
     with bar, _sparse_gradients(network, sparse), _deferred_interrupt() as interrupted:
         if done == 0 and not records:
             records[0] = recorder.record()
@@ -374,16 +380,15 @@ def _assembled(
         loss=pd.Series(stacked["loss"][:, 0], index=index, name="loss"),
         drift=pd.DataFrame(stacked["drift"], index=index, columns=measures),
         initial_scores=recorder.initial_scores,
+        drift_documents=recorder.sample,
+        initial_kernels=np.stack(recorder.kernels) if recorder.kernels else np.zeros((0, 0, 0)),
         optimizer=optimizer,
         learning_rate=learning_rate,
     )
 
 
 def _checked_learning_rate(optimizer: str, learning_rate: Any) -> float:
-    if optimizer not in OPTIMIZERS:
-        near = get_close_matches(str(optimizer).lower(), OPTIMIZERS, n=1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {optimizer!r}.{meant}")
+    one_of(optimizer, OPTIMIZERS, "optimizer")
     if learning_rate is None:
         if optimizer not in DEFAULT_LEARNING_RATES:
             raise ValueError(

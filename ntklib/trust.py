@@ -8,11 +8,16 @@ import numpy as np
 import pandas as pd
 
 from ntklib.architectures.base import Architecture
+from ntklib.architectures.mlp import MLP
+from ntklib.batches import documents_a_batch
 from ntklib.documents import Documents
 from ntklib.dynamics import gradient_flow, training_set
-from ntklib.empirical import empirical_ntk
+from ntklib.empirical import largest_eigenvalue
+from ntklib.logistic_flow import largest_curvature
+from ntklib.preconditioned import preconditioned_flow
 from ntklib.statistics import noise_floor, r_squared
-from ntklib.training import FLOWS, largest_stable_learning_rate, train
+from ntklib.training import FLOWS, train
+from ntklib.validation import checked_integer
 
 LARGEST_DRIFT = 0.5
 """Relative change of the kernel above which it is another kernel: a convention of this book."""
@@ -43,7 +48,7 @@ class TrustReport:
         lines = [f"May this network's features be read off the kernel? {answer}"]
         for name, row in self.figures.iterrows():
             verdict = {True: "holds", False: "FAILS", None: "told only"}[row["holds"]]
-            lines.append(f"  {name}: {row['value']:.3g} ({row['needed']}): {verdict}")
+            lines.append(f"  {name}: {row['value']:.2g} ({row['needed']}): {verdict}")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -77,8 +82,8 @@ def trust_report(
     corpus : Corpus, or a pair (documents, labels)
         The training documents.
     optimizer, learning_rate, epochs, batch_size, seed, progress
-        As for :func:`~ntklib.training.train`. For SGD the learning rate is half the largest stable one of a
-        batch, when left out.
+        As for :func:`~ntklib.training.train`. When left out, the learning rate of SGD is half the largest
+        stable one of a batch, and a tenth of that with momentum.
     kernel_documents : int
         On how many documents kernels are compared.
 
@@ -95,7 +100,8 @@ def trust_report(
     -----
     The thresholds are conventions: drift 0.5, R² 0.8, ten tokens. Adaptive optimisers are no gradient flow;
     their prediction is taken at the same product of learning rate and epochs, and only the agreement in
-    direction, a correlation, is asked of it. Source: measurement.
+    direction, a correlation, is asked of it. For the perceptron the agreement with
+    :func:`~ntklib.preconditioned.preconditioned_flow` is told beside it. Source: measurement.
 
     Examples
     --------
@@ -109,17 +115,15 @@ def trust_report(
     """
     documents, labels, classes = training_set(corpus)
     trained = deepcopy(network)
-    size = len(documents) if batch_size is None else min(batch_size, len(documents))
-    batch = (documents[:size], labels[:size])
-    bound = largest_stable_learning_rate(trained, batch) if len(set(batch[1])) > 1 else np.nan
-    if learning_rate is None and optimizer == "sgd":
-        learning_rate = bound / 2
+    size = documents_a_batch(batch_size, len(documents))
+    # Of the documents alone: a corpus that is sorted by label has a first batch of one class.
+    curvature = largest_curvature(1 if classes == 2 else classes)
+    bound = 2 / (curvature * largest_eigenvalue(trained, documents[:size]))
+    if learning_rate is None and optimizer in FLOWS:
+        learning_rate = bound / 2 / FLOWS[optimizer]
     used = np.unique(documents.ids)
     probes = {int(token): [int(token)] for token in used}
 
-    few = documents[np.sort(np.random.default_rng(seed).permutation(len(documents))[:kernel_documents])]
-    limit = architecture.kernel(few)
-    start = empirical_ntk(trained, few)
     run = train(
         trained,
         (documents, labels),
@@ -129,11 +133,12 @@ def trust_report(
         batch_size=size,
         probes=probes,
         record=epochs,
-        drift_documents=kernel_documents,
+        drift_documents=checked_integer(kernel_documents, "kernel_documents"),
         centred=True,
         seed=seed,
         progress=progress,
     )
+    start, limit = run.initial_kernels[0], architecture.kernel(run.drift_documents)
     time = FLOWS.get(optimizer, 1.0) * run.learning_rate * epochs
     flow = gradient_flow(architecture, (documents, labels), [time], probes)
     observed, predicted = run.score_changes.iloc[-1].to_numpy(), flow.scores.iloc[-1].to_numpy()
@@ -172,6 +177,22 @@ def trust_report(
             rows.append(
                 ("correlation above the floor", agreement, f"at least {needed:.2f}", agreement >= needed)
             )
+            if type(architecture) is MLP and classes == 2:
+                own = preconditioned_flow(
+                    architecture,
+                    (documents, labels),
+                    optimizer=optimizer,
+                    learning_rate=run.learning_rate,
+                    width=network.width,
+                    epochs=epochs,
+                    batch_size=size,
+                    probes=probes,
+                    record=epochs,
+                    seed=seed,
+                ).iloc[-1]
+                of_its_own = float(np.corrcoef(observed, own)[0, 1])
+                name = f"correlation of all tokens with the flow of {optimizer}"
+                rows.append((name, of_its_own, "told", None))
         rows.append(
             ("correlation of all tokens", float(np.corrcoef(observed, predicted)[0, 1]), "told", None)
         )

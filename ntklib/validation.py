@@ -1,5 +1,7 @@
 """Checks of arguments that several modules share; each error names the argument."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -61,6 +63,16 @@ def checked_integer(value: Any, name: str, minimum: int = 1) -> int:
     if value < minimum:
         raise ValueError(wanted)
     return int(value)
+
+
+def one_of(value: Any, names: Iterable[str], name: str) -> str:
+    """``value`` if it is one of the names; a ValueError that lists them and says which was meant."""
+    known = list(names)
+    if value not in known:
+        near = get_close_matches(str(value).lower(), known, n=1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}.{meant}")
+    return str(value)
 
 
 def proportion(value: Any, name: str) -> float:

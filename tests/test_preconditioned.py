@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 import ntklib
 from ntklib.batches import batches
-from ntklib.preconditioned import preconditioned_flow
+from ntklib.preconditioned import _GroupShares, preconditioned_flow
 
 
 def random_corpus(seed: int, documents: int = 60, vocabulary: int = 40):
@@ -115,3 +116,28 @@ def test_every_document_is_met_once_an_epoch():
     met = np.concatenate(list(batches(10, 3, seed=0, epoch=4)))
     assert sorted(met) == list(range(10))
     assert not np.array_equal(met, np.concatenate(list(batches(10, 3, seed=0, epoch=5))))
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("group", ["embedding", "hidden"])
+def test_one_signed_step_of_each_group_moves_the_scores_of_networks_as_predicted(activation, group):
+    """The first-order change of a step in one group alone, with no constant fitted."""
+    docs, labels = random_corpus(2, documents=200, vocabulary=300)
+    model = ntklib.MLP(activation, 0.5, 1.0, 0.7)
+    tokens = ntklib.Documents.of([[u] for u in range(300)])
+    velocity = ntklib.Documents.of(docs).counts(300).T @ (labels - 0.5)
+    shares = _GroupShares(model, 512, "sign", full_batch=True)
+    for other in {"embedding", "hidden", "output"} - {group}:
+        setattr(shares, other, 0.0)
+    predicted = shares(velocity, velocity**2, float(velocity.sum()) ** 2)
+    slopes = []
+    for seed in range(4):
+        network = model.network(512, 300, seed=seed)
+        weights = getattr(network, group)
+        (gradient,) = torch.autograd.grad((torch.from_numpy(velocity) * network(tokens)).sum(), [weights])
+        with torch.no_grad():
+            before = network(tokens)
+            weights += 1e-7 * gradient.sign()
+            change = (network(tokens) - before) / 1e-7
+        slopes.append(change.numpy() @ predicted / (predicted @ predicted))
+    assert np.mean(slopes) == pytest.approx(1, abs=0.05)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ntklib import MLP, Documents, checkpoints, empirical_ntk, gradient_flow, train
+from ntklib import MLP, Documents, checkpoints, empirical_ntk, gradient_flow, preconditioned_flow, train
 from ntklib.training import largest_stable_learning_rate
 
 VOCABULARY = 6
@@ -440,3 +440,33 @@ def test_a_bad_weight_decay_is_refused():
         train(
             MLP().network(4, 3, seed=0), ([[0], [1]], [0, 1]), learning_rate=0.1, epochs=1, weight_decay=-1.0
         )
+
+
+def test_a_run_hands_out_the_kernels_that_drift_is_measured_against():
+    model = MLP().network(16, 4, seed=0, classes=3)
+    docs = [[0, 1], [2, 1], [3], [0, 3]]
+    before = [empirical_ntk(model, docs, output=c) for c in range(3)]
+    run = train(model, (docs, [0, 1, 2, 0]), learning_rate=0.01, epochs=1, progress=False)
+    assert [list(document) for document in run.drift_documents] == docs
+    assert run.initial_kernels == pytest.approx(np.stack(before))
+    without = train(
+        model,
+        (docs, [0, 1, 2, 0]),
+        learning_rate=0.01,
+        epochs=1,
+        drift_documents=0,
+        progress=False,
+    )
+    assert without.initial_kernels.shape == (0, 0, 0)
+
+
+def test_a_misspelt_optimiser_is_guessed_by_training_and_by_its_prediction():
+    pair = ([[0], [1]], [0, 1])
+    with pytest.raises(ValueError, match="Did you mean 'adagrad'"):
+        train(MLP().network(4, 2, seed=0), pair, optimizer="adagrd", epochs=1)
+    with pytest.raises(ValueError, match="Did you mean 'adagrad'"):
+        preconditioned_flow(MLP(), pair, optimizer="adagrd", learning_rate=0.1, width=4, epochs=1)
+
+
+def test_a_weight_decay_may_be_a_numpy_number():
+    fit(weight_decay=np.float64(0.1), epochs=1)

@@ -43,3 +43,28 @@ def test_several_classes_are_reported_on_too():
         mlp.network(64, 5, seed=0, classes=3), mlp, (docs, [0, 1, 2] * 20), epochs=2, progress=False
     )
     assert "tokens above the noise floor" in report.figures.index
+
+
+def test_an_adaptive_perceptron_is_told_how_well_its_own_flow_does(corpus):
+    mlp = ntklib.MLP("relu")
+    network = mlp.network(128, len(corpus.vocabulary), seed=0)
+    figures = trust_report(network, mlp, corpus, optimizer="adagrad", epochs=2, progress=False).figures
+    own = figures.loc["correlation of all tokens with the flow of adagrad"]
+    assert own["value"] > figures.loc["correlation of all tokens", "value"]
+    assert own["holds"] is None
+
+
+def test_momentum_gets_a_rate_that_advances_time_as_sgd_does(corpus):
+    mlp = ntklib.MLP("tanh")
+    ratios = [
+        trust_report(
+            mlp.network(64, len(corpus.vocabulary), seed=0),
+            mlp,
+            corpus,
+            optimizer=name,
+            epochs=1,
+            progress=False,
+        ).figures.loc["learning rate over the largest stable one", "value"]
+        for name in ("sgd", "momentum")
+    ]
+    assert ratios == pytest.approx([0.5, 0.5])
