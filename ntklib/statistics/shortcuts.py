@@ -93,7 +93,9 @@ def leaking_tokens(
     return frame.iloc[order]
 
 
-def spurious_candidates(corpus: Any, *, width: int = 1024, unstable: float = 0.5) -> pd.DataFrame:
+def spurious_candidates(
+    corpus: Any, *, width: int = 1024, unstable: float = 0.5, few: int = 20
+) -> pd.DataFrame:
     """Tokens that a network would learn fast from few documents: candidates for a spurious feature.
 
     | velocity ``ω_u^c = Σ_i r_i^c n_u(x_i)`` with ``r_i^c = 1[y_i = c] − π_c``
@@ -111,13 +113,15 @@ def spurious_candidates(corpus: Any, *, width: int = 1024, unstable: float = 0.5
         A token must rise above the noise floor of a network of this width to be a candidate.
     unstable : float
         Half-split difference from which a token is a candidate, between 0 and 1.
+    few : int
+        Up to so many different documents are called few.
 
     Returns
     -------
     DataFrame
         One row for each token above the floor, the fastest first: ``class`` (of the largest velocity),
-        ``velocity``, ``documents`` (different ones that hold it), ``half-split difference`` and whether it is
-        a ``candidate``.
+        ``velocity``, ``documents`` (different ones that hold it), ``half-split difference``, whether it is a
+        ``candidate``, and ``why``: it stands in few documents, or in many whose pulls nearly cancel.
 
     Raises
     ------
@@ -139,6 +143,7 @@ def spurious_candidates(corpus: Any, *, width: int = 1024, unstable: float = 0.5
     ({0: 10, 1: 1}, {0: False, 1: True})
     """
     hidden, bound = checked_integer(width, "width"), proportion(unstable, "unstable")
+    support = checked_integer(few, "few")
     documents, labels, classes = labelled_documents(corpus)
     size = int(documents.ids.max()) + 1
     counts = documents.counts(size)
@@ -162,13 +167,16 @@ def spurious_candidates(corpus: Any, *, width: int = 1024, unstable: float = 0.5
     best = np.argmax(np.round(velocity, 9), axis=1)
     tokens = np.flatnonzero(above[np.arange(size), best])
     own = best[tokens]
+    candidate = np.round(difference[tokens, own], 9) >= bound
+    why = np.where(holders[tokens] <= support, "few documents", "pulls that nearly cancel")
     frame = pd.DataFrame(
         {
             "class": [classes[c] for c in own],
             "velocity": velocity[tokens, own],
             "documents": holders[tokens].astype(np.int64),
             "half-split difference": difference[tokens, own],
-            "candidate": np.round(difference[tokens, own], 9) >= bound,
+            "candidate": candidate,
+            "why": np.where(candidate, why, ""),
         },
         index=_index(tokens[:, None], getattr(corpus, "vocabulary", None)),
     )
