@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_softmax
 
 from ntklib.documents import Documents
 from ntklib.dynamics import GradientFlow, gradient_flow, training_set
@@ -31,9 +32,9 @@ class TrainingFreeModel:
     flow : GradientFlow
         At the flow times of ``validation``.
     time : float
-        The flow time that the validation documents chose.
-    validation : Series
-        Share of the validation documents that are classified correctly at each time.
+        The flow time at which the validation documents' loss is smallest.
+    validation : DataFrame
+        At each time the mean ``loss`` of the validation documents, and their ``accuracy``.
     classes : tuple
         Names of the C classes.
     used : (M,) int64
@@ -42,7 +43,7 @@ class TrainingFreeModel:
 
     flow: GradientFlow
     time: float
-    validation: pd.Series
+    validation: pd.DataFrame
     classes: tuple[Any, ...]
     used: np.ndarray
 
@@ -133,12 +134,16 @@ def training_free_model(
     probe = {"first": [int(documents.ids[0])]}
     flow = gradient_flow(architecture, chosen, times, probe, tolerance=tolerance)
     held_out, held_labels, _ = labelled_documents(validation)
-    accuracy = [
-        float(np.mean(_by_class(flow.predict(held_out, time)).argmax(axis=1) == held_labels))
-        for time in times
-    ]
-    series = pd.Series(accuracy, index=pd.Index(times, name="time"), name="accuracy")
-    return TrainingFreeModel(flow, float(times[int(np.argmax(accuracy))]), series, classes, used)
+    rows = []
+    for time in times:
+        scores = flow.predict(held_out, time)
+        # Two classes have one logit: their scores are 0 and that logit.
+        logits = np.stack([np.zeros(len(scores)), scores], axis=1) if scores.ndim == 1 else scores
+        loss = float(-log_softmax(logits, axis=1)[np.arange(len(logits)), held_labels].mean())
+        rows.append((loss, float(np.mean(logits.argmax(axis=1) == held_labels))))
+    table = pd.DataFrame(rows, index=pd.Index(times, name="time"), columns=["loss", "accuracy"])
+    best = int(np.argmin(np.round(table["loss"], 9)))
+    return TrainingFreeModel(flow, float(times[best]), table, classes, used)
 
 
 def _by_class(scores: np.ndarray) -> np.ndarray:
