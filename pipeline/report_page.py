@@ -10,6 +10,8 @@ import nbformat
 from bs4 import BeautifulSoup, Tag
 from markdown_it import MarkdownIt
 
+WIDE = 40
+"""Length from which a text in a table gets room, and a narrow screen scrolls."""
 BOOK_ONLY = "book-only"
 """Tag of the cells that a report leaves out."""
 
@@ -27,7 +29,7 @@ nav ul { columns: 2; padding-left: 1.2rem } @media (max-width: 30rem) { nav ul {
 pre { padding: .6rem; background: var(--soft); white-space: pre-wrap; font-size: .875rem }
 .table { overflow-x: auto } table { border-collapse: collapse; font-size: .875rem; margin: .5rem 0 }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
-td, th { overflow-wrap: break-word }
+td, th { overflow-wrap: break-word } .wide { min-width: 15rem }
 figure { margin: 1rem 0 } figure img { max-width: 100%; height: auto; background: #fff }
 figcaption, footer { font-size: .875rem } footer { margin-top: 3rem; border-top: 1px solid var(--line) }
 """
@@ -133,8 +135,11 @@ def _table(table: Tag) -> str:
     rows: list[list[Tag]] = [row.find_all(["th", "td"]) for row in table.find_all("tr")]
     names = [cell.get_text() for cell in rows[1]] if len(rows) > 1 else []
     header = [cell.get_text() for cell in rows[0]] if rows else []
-    if len(header) == len(names) and not any(
-        above and below for above, below in zip(header, names, strict=True)
+    is_header = len(rows) > 1 and all(cell.name == "th" for cell in rows[1])
+    if (
+        is_header
+        and len(header) == len(names)
+        and not any(above and below for above, below in zip(header, names, strict=True))
     ):
         # pandas gives the names of the index a row of their own, under empty headers.
         for cell, name in zip(rows[0], names, strict=True):
@@ -149,6 +154,8 @@ def _table(table: Tag) -> str:
                 for name in ("rowspan", "colspan")
                 if str(cell.get(name, "")).isdigit()
             )
-            cells.append(f"<{cell.name}{spans}>{escaped(cell.get_text())}</{cell.name}>")
+            text = cell.get_text()
+            wide = ' class="wide"' if len(text) > WIDE else ""
+            cells.append(f"<{cell.name}{spans}{wide}>{escaped(text)}</{cell.name}>")
         made.append(f"<tr>{''.join(cells)}</tr>")
     return f"<table>{''.join(made)}</table>"
