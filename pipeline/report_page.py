@@ -10,6 +10,8 @@ import nbformat
 from bs4 import BeautifulSoup, Tag
 from markdown_it import MarkdownIt
 
+from pipeline.chapters import merge_streams
+
 WIDE = 40
 """Length from which a text in a table gets room, and a narrow screen scrolls."""
 BOOK_ONLY = "book-only"
@@ -111,8 +113,8 @@ def _prose(source: str, headings: list[tuple[str, str]]) -> str:
 
 def _outputs(cell: nbformat.NotebookNode) -> Iterator[str]:
     mystnb: dict[str, Any] = cell.metadata.get("mystnb", {})
-    for output in cell.outputs:
-        if output.output_type == "stream" and output.name == "stdout":
+    for output in merge_streams(cell.outputs):
+        if output.output_type == "stream" and output.name == "stdout" and output.text.strip():
             yield f"<pre>{escaped(output.text)}</pre>"
         elif output.output_type in ("display_data", "execute_result"):
             data = output.data
