@@ -127,7 +127,8 @@ def _outputs(cell: nbformat.NotebookNode) -> Iterator[str]:
                     f"<figcaption>{caption}</figcaption></figure>"
                 )
             elif "text/html" in data and (table := BeautifulSoup(data["text/html"], "html.parser").table):
-                yield f'<div class="table">{_table(table)}</div>'
+                yield f'<div class="table" tabindex="0" role="region" aria-label="table">{_table(table)}'
+                yield "</div>"
             elif "text/plain" in data:
                 yield f"<pre>{escaped(data['text/plain'])}</pre>"
 
