@@ -10,10 +10,13 @@ INSTALL ?= yes
 JOBS ?= 2#           chapters at a time, and test processes
 THREADS ?= 1#        threads of each of them
 NAME ?=#             a chapter, such as mlp
-CORPUS ?=#           for make full: another corpus, such as csv:reviews
+CORPUS ?=#           for make full and report: another corpus, such as csv:reviews
+OUTPUT ?= report.html#  for make report: the file to write
+TEXT ?= text#        for make report: the column of texts
+LABEL_COLUMN ?= label#  for make report: the column of labels
 LABEL ?=#            for make full: what the run is called in the book
 PROFILE ?= paper#    for make full: quick or paper
-SET ?=#              for make full: more parameters, such as SET="epochs=50 second_corpus=csv:reviews"
+SET ?=#              for make full and report: more parameters, such as SET="epochs=50 second_corpus=csv:reviews"
 FORCE ?=#            any value: execute also the chapters that are up to date
 UPGRADE ?=#          any value: let `make lock` move to newer versions
 
@@ -26,6 +29,9 @@ CORPUS := $(strip $(CORPUS))
 LABEL := $(strip $(LABEL))
 PROFILE := $(strip $(PROFILE))
 SET := $(strip $(SET))
+OUTPUT := $(strip $(OUTPUT))
+TEXT := $(strip $(TEXT))
+LABEL_COLUMN := $(strip $(LABEL_COLUMN))
 RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := $(strip $(THREADS))
 export MKL_NUM_THREADS := $(strip $(THREADS))
@@ -33,7 +39,7 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test chapter full reproducible fetch environment lint format lock package browser browser-test screenshots pdf clean
+.PHONY: help book test chapter full report reproducible fetch environment lint format lock package browser browser-test screenshots pdf clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -54,6 +60,10 @@ chapter: environment fetch ## execute one chapter: make chapter NAME=mlp
 full: environment fetch ## a long run of one chapter, kept as figures: make full NAME=mlp CORPUS=csv:reviews LABEL=reviews
 	@test -n "$(NAME)" -a -n "$(LABEL)" || { echo "make full: which chapter, and what is the run called? make full NAME=mlp LABEL=movie-reviews"; exit 2; }
 	@$(RUN) -m pipeline.full_run $(NAME) --label "$(LABEL)" --profile $(PROFILE) $(if $(CORPUS),--corpus "$(CORPUS)") $(foreach pair,$(SET),--set "$(pair)")
+
+report: environment ## a report on your own labelled texts: make report CORPUS=reviews.csv (OUTPUT=, TEXT=, LABEL_COLUMN=, SET=)
+	@test -n "$(CORPUS)" || { echo "make report: on which texts? For example: make report CORPUS=reviews.csv"; exit 2; }
+	@$(RUN) -m pipeline.report "$(CORPUS)" --output "$(OUTPUT)" --text "$(TEXT)" --label "$(LABEL_COLUMN)" --jobs $(JOBS) $(foreach pair,$(SET),--set "$(pair)")
 
 reproducible: environment fetch ## execute NAME (or all) with one and two threads; the notebooks must be byte-identical
 	@$(RUN) -m pipeline.reproducible $(NAME)

@@ -40,6 +40,7 @@ _HOMES = {
     "logistic_flow": ("KernelFlow", "kernel_flow"),
     "preconditioned": ("preconditioned_flow",),
     "trust": ("TrustReport", "trust_report"),
+    "training_free": ("TrainingFreeModel", "training_free_model"),
     "training": ("TrainingRun", "train"),
     "edited_documents": ("document_spectrum",),
     "sweeps": ("sweep",),

@@ -7,13 +7,14 @@ Every function draws on the given axes, or on the current ones, and returns them
 from ntklib.plotting.agreement import plot_agreement, plot_convergence, plot_trajectories
 from ntklib.plotting.explorer import Explorer, score_explorer, share_explorer
 from ntklib.plotting.forest import plot_claims
-from ntklib.plotting.style import COLOURS, LINES, PNG_OPTIONS, use_style
+from ntklib.plotting.style import COLOURS, LINES, PNG_OPTIONS, drawable, use_style
 
 __all__ = [
     "COLOURS",
     "LINES",
     "PNG_OPTIONS",
     "Explorer",
+    "drawable",
     "plot_agreement",
     "plot_claims",
     "plot_convergence",

@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from cycler import cycler
+from matplotlib.font_manager import findfont, get_font
 
 # Of the palette of Okabe and Ito those whose contrast with white is at least 3: it has lighter ones.
 COLOURS: Mapping[str, str] = {
@@ -61,3 +62,25 @@ def use_style() -> None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
         set_matplotlib_formats("png", **PNG_OPTIONS)
+
+
+def drawable(text: str, longest: int = 24) -> str:
+    r"""Return any text as one that a figure can show: signs that the font lacks are written as code points.
+
+    Parameters
+    ----------
+    text : str
+        A token or a class name, of any script.
+    longest : int
+        Longer texts are cut.
+
+    Examples
+    --------
+    >>> drawable("naïve"), drawable("好"), drawable("$x$")
+    ('naïve', 'U+597D', '\\$x\\$')
+    """
+    shown = text if len(text) <= longest else text[: longest - 1] + "…"
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    signs = [sign if sign.isprintable() and ord(sign) in known else f"U+{ord(sign):04X}" for sign in shown]
+    # A pair of dollars would be read as a formula.
+    return "".join(signs).replace("$", r"\$")

@@ -1,0 +1,1 @@
+"""Timings, side by side, as JSON beside the machine they ran on."""
