@@ -105,6 +105,13 @@ def test_cell_that_was_not_executed_is_found(site):
     assert check_site.problems(site, site / "_build" / "html") == ["first.ipynb, cell 0: not executed"]
 
 
+def test_an_error_in_the_example_of_a_docstring_is_meant(site):
+    page = next((site / "_build" / "html").rglob("first.html"))
+    example = '<div class="doctest"><pre>Traceback (most recent call last)</pre></div><h1'
+    page.write_text(page.read_text().replace("<h1", example, 1))
+    assert check_site.problems(site, site / "_build" / "html") == []
+
+
 def test_cell_that_ended_in_an_error_is_found(site):
     replace_cell(site, outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])])
     assert check_site.problems(site, site / "_build" / "html") == [
