@@ -54,5 +54,5 @@ def test_the_nearer_bound_decides_and_claims_without_interval_are_no_tests():
 
 
 def test_a_level_out_of_range_is_refused():
-    with pytest.raises(ValueError, match=r"level must be between 0 and 1, not 95"):
-        simultaneous_support(ledger([]), level=95)
+    with pytest.raises(ValueError, match=r"level must be between 0 and 1, not 95.0"):
+        simultaneous_support(ledger([]), level=95.0)

@@ -38,7 +38,9 @@ def test_a_token_of_markup_stays_data():
 
 def test_shares_are_one_table_a_frame():
     table = pd.DataFrame({"tokens": [0.75, 1], "pairs": [0.25, 0]}, index=["a", "b"])
-    found = content(share_explorer([table, table], [0.1, 1], title="T", share_label="share", frame_label="σ"))
+    found = content(
+        share_explorer([table, table], [0.1, 1.0], title="T", share_label="share", frame_label="σ")
+    )
     assert found["shares"][1] == [[0.75, 0.25], [1.0, 0.0]]
     assert found["frames"]["values"] == [0.1, 1.0]
 
@@ -49,7 +51,7 @@ def test_shares_are_one_table_a_frame():
         (lambda s: score_explorer(s, pd.Series({"b": 1.0}), **LABELS), "horizontal has no value for"),
         (lambda s: score_explorer(s * np.nan, pd.Series({"a": 1.0}), **LABELS), "values"),
         (
-            lambda s: share_explorer([s], [1, 2], title="T", share_label="s", frame_label="f"),
+            lambda s: share_explorer([s], [1.0, 2.0], title="T", share_label="s", frame_label="f"),
             "shares must be 2 tables",
         ),
     ],
