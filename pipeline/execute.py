@@ -197,6 +197,24 @@ def collect(futures: dict[Future, Chapter], progress: Progress, failures: list[s
         progress.show()
 
 
+def execute_once(
+    chapter: Chapter, output: Path, errors: Path, parameters: dict[str, Any], root: Path
+) -> None:
+    """Execute one chapter with parameters of the caller's, showing progress; an interruption ends it."""
+    progress = Progress()
+    runner = Runner(root, progress)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(runner.execute, chapter, output, errors, parameters)
+        try:
+            while not future.done():
+                wait([future], timeout=1.0)
+                progress.show()
+            future.result()
+        except BaseException:
+            runner.stop()
+            raise
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Read the command line, execute, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.execute", description=__doc__)

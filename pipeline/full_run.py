@@ -4,7 +4,6 @@ import argparse
 import ast
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import nbformat
 
 from ntklib.claims.full_runs import full_run_of, write_full_run
 from pipeline.chapters import ROOT, BookError, Chapter, chapters
-from pipeline.execute import ChapterFailed, Progress, Runner
+from pipeline.execute import ChapterFailed, execute_once
 
 FOLDER = "full"
 
@@ -43,22 +42,11 @@ def full_run(chapter: Chapter, root: Path, label: str, parameters: dict[str, Any
         name: f"csv:{Path(value[4:]).resolve()}" if str(value).startswith("csv:") else value
         for name, value in parameters.items()
     }
-    progress = Progress()
     with tempfile.TemporaryDirectory(prefix="ntklib-full-") as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         output = folder / f"{chapter.name}.ipynb"
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            runner = Runner(root, progress)
-            future = pool.submit(runner.execute, chapter, output, Path(temporary) / "stderr.txt", given)
-            try:
-                while not future.done():
-                    wait([future], timeout=1.0)
-                    progress.show()
-                future.result()
-            except BaseException:
-                runner.stop()
-                raise
+        execute_once(chapter, output, Path(temporary) / "stderr.txt", given, root)
         # A path says nothing to a reader; the label names the texts.
         shown = {
             name: label if str(value).startswith("csv:") else value for name, value in parameters.items()

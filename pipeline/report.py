@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import nbformat
 import ntklib
 from ntklib.corpora import CorpusUnavailable
 from pipeline.chapters import ROOT, BookError, Chapter, replace_file
-from pipeline.execute import ChapterFailed, Progress, Runner
+from pipeline.execute import ChapterFailed, execute_once
 from pipeline.full_run import assignment
 from pipeline.report_page import report_page
 
@@ -64,23 +63,11 @@ def check(parameters: dict[str, Any]) -> None:
 def report(parameters: dict[str, Any], output: Path, root: Path = ROOT) -> None:
     """Execute the chapter with the parameters and write the page."""
     source = root / "book" / f"{NAME}.md"
-    progress = Progress()
-    runner = Runner(root, progress)
     with tempfile.TemporaryDirectory(prefix="ntklib-report-") as temporary:
         notebook = Path(temporary) / f"{NAME}.ipynb"
         chapter = Chapter(NAME, source, notebook)
         # The notebook's own folder must be the book's; only its output goes elsewhere.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            errors = Path(temporary) / "stderr.txt"
-            future = pool.submit(runner.execute, chapter, notebook, errors, parameters)
-            try:
-                while not future.done():
-                    wait([future], timeout=1.0)
-                    progress.show()
-                future.result()
-            except BaseException:
-                runner.stop()
-                raise
+        execute_once(chapter, notebook, Path(temporary) / "stderr.txt", parameters, root)
         name = parameters["corpus"].removeprefix("csv:").rstrip("/").rsplit("/", 1)[-1]
         told = {key: value for key, value in parameters.items() if key != "corpus"}
         page = report_page(

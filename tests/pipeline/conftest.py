@@ -1,11 +1,13 @@
 """A book of two small chapters in a scratch folder."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 
 import pytest
 
 from pipeline import execute
+from pipeline.chapters import ROOT
 
 FRONT_MATTER = """\
 ---
@@ -96,3 +98,11 @@ def executed(executed_once: Path, tmp_path: Path) -> Path:
     root = tmp_path / "clone"
     shutil.copytree(executed_once, root, copy_function=shutil.copyfile)
     return root
+
+
+def sphinx_extension(name):
+    """Load one of the book's own Sphinx extensions, which are in no package."""
+    place = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module

@@ -1,12 +1,12 @@
 """The API page has every public name, and docstrings refer to equations that the book has."""
 
-import importlib.util
 import re
 
 import pytest
 
 import ntklib
 from pipeline.chapters import ROOT
+from tests.pipeline.conftest import sphinx_extension
 
 PAGE = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
 LABEL = re.compile(r"^\$\$ \(([\w-]+)\)$|^:label: ([\w-]+)$|^\(([\w-]+)\)=$", re.MULTILINE)
@@ -14,10 +14,7 @@ LABEL = re.compile(r"^\$\$ \(([\w-]+)\)$|^:label: ([\w-]+)$|^\(([\w-]+)\)=$", re
 
 @pytest.fixture(scope="module")
 def links():
-    place = importlib.util.spec_from_file_location("api_links", ROOT / "book" / "_ext" / "api_links.py")
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
+    return sphinx_extension("api_links")
 
 
 def test_every_public_name_has_an_entry():

@@ -1,6 +1,5 @@
 """The glossary's words are found, and each is used in a chapter."""
 
-import importlib.util
 import re
 
 import pytest
@@ -8,14 +7,12 @@ from docutils import nodes
 from docutils.utils import new_document
 
 from pipeline.chapters import ROOT
+from tests.pipeline.conftest import sphinx_extension
 
 
 @pytest.fixture(scope="module")
 def links():
-    place = importlib.util.spec_from_file_location("g", ROOT / "book" / "_ext" / "glossary_links.py")
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
+    return sphinx_extension("glossary_links")
 
 
 def test_every_word_is_used_in_a_chapter(links):
