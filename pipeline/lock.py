@@ -30,7 +30,7 @@ def main(upgrade: bool) -> None:
     lock = ROOT / "requirements.lock"
     draft = ROOT / "requirements.lock.new"
     draft.write_text(lock.read_text() if lock.exists() else "")
-    command = [sys.executable, "-m", "piptools", "compile", "--quiet", "--extra", "book", "--extra", "test"]
+    command = [sys.executable, "-m", "piptools", "compile", "--quiet", "--extra", "book", "--extra", "test", "--extra", "cluster"]
     command += ["--allow-unsafe", "--strip-extras", "--no-emit-index-url", "--no-emit-find-links"]
     command += ["--no-emit-trusted-host", "--no-emit-options", "--no-header", "--no-annotate"]
     command += [

@@ -34,7 +34,7 @@ def locked():
 def test_lock_has_one_exact_version_inside_every_range():
     versions = locked()
     for line in PROJECT["dependencies"] + [
-        line for extra in ("book", "test") for line in PROJECT["optional-dependencies"][extra]
+        line for extra in ("book", "test", "cluster") for line in PROJECT["optional-dependencies"][extra]
     ]:
         requirement = Requirement(line)
         version = versions[canonicalize_name(requirement.name)]
@@ -72,19 +72,19 @@ def test_conda_environment_equals_pyproject():
     python, pip_itself = found.pop("python"), found.pop("pip")
     assert python == PROJECT["requires-python"]
     assert pip_itself == ">=25.1"
-    wanted = {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements("book", "test").items()}
+    wanted = {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements("book", "test", "cluster").items()}
     assert found == wanted
 
 
 def test_every_bound_has_its_reason():
     text = (ROOT / "pyproject.toml").read_text()
     lines = re.findall(r'^  "([a-z][\w-]*[<>=!~][^"]*)",?(.*)$', text, flags=re.MULTILINE)
-    assert len(lines) >= len(requirements("book", "test")) - 2
+    assert len(lines) >= len(requirements("book", "test", "cluster")) - 2
     assert [bound for bound, rest in lines if not re.match(r"\s*# \S+", rest)] == []
 
 
 def test_library_alone_does_not_ask_for_the_book_tools():
-    assert not requirements().keys() & requirements_of("book", "test")
+    assert not requirements().keys() & requirements_of("book", "test", "cluster")
 
 
 def requirements_of(*extras):
