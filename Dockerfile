@@ -5,7 +5,7 @@ FROM python:3.11-slim-bookworm
 RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /book
 # The environment first: it is made again only when what it is made from changes.
-COPY Makefile pyproject.toml requirements.lock README.md LICENSE ./
+COPY Makefile pyproject.toml requirements*.lock README.md LICENSE ./
 COPY pipeline/environment.py pipeline/environment.py
 COPY ntklib ntklib
 # torch's plain wheel for Linux brings GPU libraries; --build-arg PIP_EXTRA_INDEX_URL=… names an index of CPU wheels.

@@ -1,4 +1,4 @@
-"""Make or renew the virtual environment from the lock file; do nothing when it is up to date.
+"""Make or renew the virtual environment from the lock files; do nothing when it is up to date.
 
 Runs before anything is installed, with whatever ``python3`` there is: standard library only, and no syntax
 newer than Python 3.6, so that an old interpreter gets the message and not a syntax error.
@@ -7,17 +7,19 @@ newer than Python 3.6, so that an old interpreter gets the message and not a syn
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
+import tempfile
 
-MINIMUM = (3, 11)
+MINIMUM = (3, 11, 5)  # of the locked versions; ntklib itself runs on 3.11
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def fingerprint() -> str:
     """Return a checksum of what the environment is made from (file times prove nothing in a fresh clone)."""
     digest = hashlib.sha256()
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "requirements-cpu.lock", "requirements-gpu.lock", "pyproject.toml"):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     # The editable install points to this folder: a copied tree needs its own.
@@ -25,19 +27,63 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+def pip_install(python: str, *options: str) -> None:
+    """Install with the pip of ``python``; raise ``CalledProcessError`` where it fails."""
+    # Errors only: pip warns once for each package and each place that lacks it.
+    quiet = ["--disable-pip-version-check", "install", "-qq", "--progress-bar", "off"]
+    subprocess.check_call([python, "-m", "pip", *quiet, *options])
+
+
+def locked_requirement(lock: str, name: str) -> str:
+    """Return a package's lines of a lock file, checksums included."""
+    found = re.search(r"^" + name + r"==.*(?:\n .*)*", lock, flags=re.MULTILINE)
+    if not found:
+        sys.exit("make: requirements.lock has no " + name + "; make lock writes it anew")
+    return found.group() + "\n"
+
+
+def install_locked(python: str, lock: str, *options: str) -> None:
+    """Install exactly a lock file's packages, each only where its file has a checksum named there."""
+    # Nothing beside them: what torch's plain build asks for is in a lock file of its own.
+    pip_install(python, "--require-hashes", "--no-deps", "--requirement", lock, *options)
+
+
+def unmet(python: str) -> str:
+    """Return what installed packages ask for and don't find, a line each; empty when all is well."""
+    check = [python, "-m", "pip", "--disable-pip-version-check", "check"]
+    checked = subprocess.run(check, stdout=subprocess.PIPE, text=True)
+    return checked.stdout if checked.returncode else ""
+
+
 def install(python: str) -> None:
     """Install the lock file and ntklib itself into the environment of ``python``."""
     lock = os.path.join(ROOT, "requirements.lock")
-    # Errors only: pip warns once for each package and each place that lacks it.
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--progress-bar", "off"]
-    with open(lock) as file:
+    with tempfile.TemporaryDirectory(prefix="ntklib-environment-") as folder:
         # First, because the pip that comes with Python may not know how to go on with a broken download.
-        locked_pip = next(line.strip() for line in file if line.startswith("pip=="))
-    subprocess.check_call([*pip, locked_pip])
-    subprocess.check_call([*pip, "--resume-retries", "5", "--requirement", lock])
+        only_pip = os.path.join(folder, "pip.lock")
+        with open(lock) as whole, open(only_pip, "w") as part:
+            part.write(locked_requirement(whole.read(), "pip"))
+        install_locked(python, only_pip)
+    try:
+        install_locked(python, os.path.join(ROOT, "requirements-cpu.lock"), "--resume-retries", "5")
+    except subprocess.CalledProcessError:
+        print(
+            "make: pip finds no CPU build of torch that is locked (see above); taking the plain one",
+            flush=True,
+        )
+    install_locked(python, lock, "--resume-retries", "5")
     # The build backend is in the lock file, so nothing is fetched; it warns of every editable installation.
-    quiet = dict(os.environ, PYTHONWARNINGS="ignore")
-    subprocess.check_call([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], env=quiet)
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    pip_install(python, "--no-deps", "--no-build-isolation", "--editable", ROOT)
+    if re.search(r"^torch ", unmet(python), flags=re.MULTILINE):
+        print(
+            "make: this torch needs GPU libraries to start (some GB); installing requirements-gpu.lock",
+            flush=True,
+        )
+        install_locked(python, os.path.join(ROOT, "requirements-gpu.lock"), "--resume-retries", "5")
+    problems = unmet(python)
+    if problems:
+        sys.exit("make: the lock file doesn't fit this Python: " + problems + "make lock writes it anew")
 
 
 def runs(python: str) -> bool:
@@ -52,8 +98,8 @@ def main(folder: str) -> None:
     """Bring the environment in ``folder`` up to date."""
     if sys.version_info < MINIMUM:
         sys.exit(
-            f"make: Python {MINIMUM[0]}.{MINIMUM[1]} or later is needed, and {sys.executable} is "
-            f"{sys.version_info[0]}.{sys.version_info[1]}. Name another one: make book PYTHON=python3.12"
+            f"make: Python {'.'.join(map(str, MINIMUM))} or later is needed, and {sys.executable} is "
+            f"{'.'.join(map(str, sys.version_info[:3]))}. Name another one: make book PYTHON=python3.12"
         )
     python = os.path.join(folder, "bin", "python")
     stamp = os.path.join(folder, ".installed")

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 from pipeline.chapters import KEY, Chapter, as_bytes
+from pipeline.lock import versions
 
 
 def _digest(parts: list[tuple[str, bytes]]) -> str:
@@ -26,8 +27,8 @@ def shared_inputs(root: Path) -> str:
     parts = [(path.relative_to(root).as_posix(), path.read_bytes()) for path in files]
     lock = root / "requirements.lock"
     if lock.exists():
-        versions = [line for line in lock.read_text().splitlines() if line and not line.startswith("#")]
-        parts.append((lock.name, "\n".join(versions).encode()))
+        # Versions, not checksums: another build of the same release is no reason to execute again.
+        parts.append((lock.name, "\n".join(versions(lock.read_text())).encode()))
     return _digest(parts)
 
 

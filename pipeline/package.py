@@ -7,6 +7,7 @@ import venv
 from pathlib import Path
 
 from pipeline.chapters import ROOT
+from pipeline.lock import versions
 
 TRIAL = """
 import importlib.util, pkgutil, sys
@@ -34,8 +35,11 @@ def main() -> int:
         venv.create(temporary, with_pip=True)
         python = str(Path(temporary) / "bin" / "python")
         pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        # The lock file's versions, but only those that ntklib itself asks for.
-        subprocess.run([*pip, "--constraint", str(ROOT / "requirements.lock"), str(wheel)], check=True)
+        # The lock file's versions, but only those that ntklib itself asks for. No checksums: pip would want
+        # one of the wheel too, which was built just now.
+        constraints = Path(temporary) / "constraints.txt"
+        constraints.write_text("\n".join(versions((ROOT / "requirements.lock").read_text())))
+        subprocess.run([*pip, "--constraint", str(constraints), str(wheel)], check=True)
         subprocess.run([python, "-c", TRIAL], cwd=temporary, check=True)
         subprocess.run(
             [python, "-m", "ntklib", "--help"], cwd=temporary, check=True, stdout=subprocess.DEVNULL
