@@ -58,8 +58,8 @@ def join_links(article: Tag, names: list[str]) -> list[str]:
     """Turn the links between the chapters into links inside the joined page; return those that lead nowhere.
 
     Sphinx keeps each chapter's own ids, so that chapters may share one: those of all but the first chapter
-    get the chapter's name in front. A link's own chapter is looked at first, then the first chapter, where
-    the references are, then the others.
+    get the chapter's name in front. A link's own chapter is looked at first, then the first chapter, then the
+    others.
     """
     sections = chapter_sections(article, names)
     parts = {id(section): name for name, section in sections.items()}
