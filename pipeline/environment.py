@@ -16,10 +16,13 @@ MINIMUM = (3, 11, 5)  # of the locked versions; ntklib itself runs on 3.11
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def fingerprint() -> str:
+LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-gpu.lock")
+
+
+def fingerprint(*names: str) -> str:
     """Return a checksum of what the environment is made from (file times prove nothing in a fresh clone)."""
     digest = hashlib.sha256()
-    for name in ("requirements.lock", "requirements-cpu.lock", "requirements-gpu.lock", "pyproject.toml"):
+    for name in names or (*LOCKS, "pyproject.toml"):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     # The editable install points to this folder: a copied tree needs its own.
