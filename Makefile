@@ -18,6 +18,8 @@ LABEL ?=#            for make full: what the run is called in the book
 PROFILE ?= paper#    for make full: quick or paper
 SET ?=#              for make full and report: more parameters, such as SET="epochs=50 second_corpus=csv:reviews"
 FORCE ?=#            any value: execute also the chapters that are up to date
+FRACTION ?= 1#       for make mutation: the share of the mutants to try
+RESULT ?=#           for make mutation: a JSON file for the counts
 UPGRADE ?=#          any value: let `make lock` move to newer versions
 
 # `#` comments above keep the blanks before them; strip takes those away.
@@ -27,6 +29,8 @@ JOBS := $(strip $(JOBS))
 NAME := $(strip $(NAME))
 CORPUS := $(strip $(CORPUS))
 LABEL := $(strip $(LABEL))
+FRACTION := $(strip $(FRACTION))
+RESULT := $(strip $(RESULT))
 PROFILE := $(strip $(PROFILE))
 SET := $(strip $(SET))
 OUTPUT := $(strip $(OUTPUT))
@@ -39,7 +43,7 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test chapter full report reproducible fetch environment lint format lock package browser browser-test screenshots pdf clean
+.PHONY: help book test chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -88,6 +92,22 @@ format: environment ## format modules, tests and the chapters' code cells
 
 lock: environment ## write requirements.lock from pyproject.toml (UPGRADE=1: newer versions)
 	@$(RUN) -m pipeline.lock $(if $(strip $(UPGRADE)),--upgrade)
+
+audit: environment ## known vulnerabilities of the locked versions (exit code 3 of the audit: no database could be reached)
+	@$(RUN) -m pipeline.audit
+
+sbom: environment ## CycloneDX bill of materials of the environment, _build/sbom.json
+	@$(RUN) -m pipeline.tools
+
+coverage: environment fetch ## lines and branches of ntklib that the unit tests and doctests execute, without the notebooks
+	@$(RUN) -m pytest --doctest-modules -n $(JOBS) --dist loadscope --cov --cov-report=term --cov-report=json:_build/coverage.json \
+	  --jaxtyping-packages=ntklib,beartype.beartype tests ntklib
+
+mutation: environment ## change ntklib's core a thousand ways and count what the tests notice (FRACTION=0.25: a sample, RESULT=file)
+	@$(RUN) -m pipeline.mutation --fraction $(FRACTION) $(if $(RESULT),--result "$(RESULT)")
+
+pythons: environment fetch ## execute NAME (default: mlp) on the other Pythons of this machine; outputs must equal the committed ones
+	@$(RUN) -m pipeline.pythons $(or $(NAME),mlp)
 
 package: environment ## build the wheel of ntklib and try it on its own in a fresh environment
 	@$(RUN) -m pipeline.package

@@ -16,10 +16,13 @@ MINIMUM = (3, 11, 5)  # of the locked versions; ntklib itself runs on 3.11
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def fingerprint() -> str:
+LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-gpu.lock")
+
+
+def fingerprint(*names: str) -> str:
     """Return a checksum of what the environment is made from (file times prove nothing in a fresh clone)."""
     digest = hashlib.sha256()
-    for name in ("requirements.lock", "requirements-cpu.lock", "requirements-gpu.lock", "pyproject.toml"):
+    for name in names or (*LOCKS, "pyproject.toml"):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     # The editable install points to this folder: a copied tree needs its own.
@@ -27,11 +30,11 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def pip_install(python: str, *options: str) -> None:
-    """Install with the pip of ``python``; raise ``CalledProcessError`` where it fails."""
+def pip_install(python: str, *options: str) -> "list[str]":
+    """Return the command that installs with the pip of ``python``."""
     # Errors only: pip warns once for each package and each place that lacks it.
     quiet = ["--disable-pip-version-check", "install", "-qq", "--progress-bar", "off"]
-    subprocess.check_call([python, "-m", "pip", *quiet, *options])
+    return [python, "-m", "pip", *quiet, *options]
 
 
 def locked_requirement(lock: str, name: str) -> str:
@@ -45,7 +48,24 @@ def locked_requirement(lock: str, name: str) -> str:
 def install_locked(python: str, lock: str, *options: str) -> None:
     """Install exactly a lock file's packages, each only where its file has a checksum named there."""
     # Nothing beside them: what torch's plain build asks for is in a lock file of its own.
-    pip_install(python, "--require-hashes", "--no-deps", "--requirement", lock, *options)
+    exactly = ["--require-hashes", "--no-deps", "--requirement", lock]
+    subprocess.check_call(pip_install(python, *exactly, *options))
+
+
+def has_cpu_build(python: str, lock: str) -> bool:
+    """Install torch's CPU build; return False where pip looks in vain for a file that is locked."""
+    command = pip_install(
+        python, "--require-hashes", "--no-deps", "--requirement", lock, "--resume-retries", "5"
+    )
+    tried = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if tried.returncode == 0:
+        return True
+    # The three ways in which pip says so. A broken download is none, and no reason to fetch GBs more.
+    no_such_file = ("No matching distribution", "ResolutionImpossible", "DO NOT MATCH THE HASHES")
+    if not any(words in tried.stderr for words in no_such_file):
+        print(tried.stderr, end="", file=sys.stderr)
+        tried.check_returncode()
+    return False
 
 
 def unmet(python: str) -> str:
@@ -64,22 +84,16 @@ def install(python: str) -> None:
         with open(lock) as whole, open(only_pip, "w") as part:
             part.write(locked_requirement(whole.read(), "pip"))
         install_locked(python, only_pip)
-    try:
-        install_locked(python, os.path.join(ROOT, "requirements-cpu.lock"), "--resume-retries", "5")
-    except subprocess.CalledProcessError:
+    if not has_cpu_build(python, os.path.join(ROOT, "requirements-cpu.lock")):
         print(
-            "make: pip finds no CPU build of torch that is locked (see above); taking the plain one",
-            flush=True,
+            "make: pip finds no locked CPU build of torch for this Python; taking the plain build", flush=True
         )
     install_locked(python, lock, "--resume-retries", "5")
     # The build backend is in the lock file, so nothing is fetched; it warns of every editable installation.
     os.environ["PYTHONWARNINGS"] = "ignore"
-    pip_install(python, "--no-deps", "--no-build-isolation", "--editable", ROOT)
+    subprocess.check_call(pip_install(python, "--no-deps", "--no-build-isolation", "--editable", ROOT))
     if re.search(r"^torch ", unmet(python), flags=re.MULTILINE):
-        print(
-            "make: this torch needs GPU libraries to start (some GB); installing requirements-gpu.lock",
-            flush=True,
-        )
+        print("make: this torch needs GPU libraries (some GB): installing requirements-gpu.lock", flush=True)
         install_locked(python, os.path.join(ROOT, "requirements-gpu.lock"), "--resume-retries", "5")
     problems = unmet(python)
     if problems:

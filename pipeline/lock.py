@@ -1,4 +1,4 @@
-"""Write the lock files: exact versions and checksums of what the book and its tests need.
+"""Write the lock files: exact versions and checksums of what the book, its tests and the audits need.
 
 uv resolves for every Python and system at once, from the package index alone: neither this machine's Python,
 nor its pip configuration, nor what lies on its disk changes the result.
@@ -7,6 +7,7 @@ nor its pip configuration, nor what lies on its disk changes the result.
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +24,10 @@ GPU_HEADER = """\
 # The GPU libraries without which torch's plain build for Linux doesn't start. Made by `make lock`, as
 # requirements.lock is; `make environment` installs them only where pip took that build. The book uses no GPU.
 """
+AUDIT_HEADER = """\
+# What `make audit`, `make sbom` and `make mutation` need beyond requirements.lock, in an environment of their
+# own. Made by `make lock`, as requirements.lock is.
+"""
 GPU_PACKAGE = re.compile(r"(nvidia-|cuda-|triton\b)")
 
 
@@ -31,36 +36,48 @@ def versions(lock: str) -> list[str]:
     return re.findall(r"^[\w.-]+==[^\s;]+", lock, flags=re.MULTILINE)
 
 
-def split(compiled: str) -> tuple[list[str], list[str]]:
-    """Return the requirements of a compiled file, with their checksums: the book's, and the GPU libraries."""
-    parts = re.split(r"^(?=[A-Za-z0-9])", compiled, flags=re.MULTILINE)
-    requirements = [part for part in parts if "==" in part]
-    gpu = [requirement for requirement in requirements if GPU_PACKAGE.match(requirement)]
-    return [requirement for requirement in requirements if requirement not in gpu], gpu
+def requirements(lock: str) -> list[str]:
+    """Return the requirements of a lock file, each with its condition and checksums."""
+    parts = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)
+    return [part for part in parts if "==" in part]
 
 
-def main(upgrade: bool) -> None:
-    """Compile both lock files and replace the old ones."""
-    lock, gpu_lock = ROOT / "requirements.lock", ROOT / "requirements-gpu.lock"
-    draft = ROOT / "requirements.lock.new"
-    # uv keeps the versions that it finds in the file it writes to.
-    draft.write_text("".join(file.read_text() for file in (lock, gpu_lock) if file.exists()))
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "pyproject.toml"]
-    command += [f"--extra={extra}" for extra in EXTRAS]
+def compiled(inputs: list[str], before: list[Path], constraint: Path, upgrade: bool) -> list[str]:
+    """Resolve ``inputs`` (uv's arguments), keeping the versions that were locked before."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", *inputs]
     # One version of a package for all Pythons, so that the printed numbers don't depend on it.
     command += ["--universal", f"--python-version={OLDEST_PYTHON}", "--fork-strategy=fewest"]
     command += ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"]
-    command += ["--constraint=pipeline/lock-constraints.txt", f"--output-file={draft.name}"]
+    command += [f"--constraint={constraint}"] + (["--upgrade"] if upgrade else [])
+    with tempfile.TemporaryDirectory(prefix="ntklib-lock-") as folder:
+        # uv keeps the versions that it finds in the file it writes to.
+        draft = Path(folder) / "requirements.lock"
+        draft.write_text("".join(file.read_text() for file in before if file.exists()))
+        subprocess.run([*command, f"--output-file={draft}"], cwd=ROOT, check=True)
+        return requirements(draft.read_text())
+
+
+def replace(lock: Path, header: str, contents: list[str]) -> None:
+    """Replace a lock file in one step."""
+    draft = lock.with_suffix(".lock.new")
+    draft.write_text(header + "".join(contents))
+    draft.replace(lock)
+
+
+def main(upgrade: bool) -> None:
+    """Compile the lock files and replace the old ones."""
+    lock, gpu_lock, audit_lock = (ROOT / f"requirements{kind}.lock" for kind in ("", "-gpu", "-audit"))
     try:
-        subprocess.run(command + (["--upgrade"] if upgrade else []), cwd=ROOT, check=True)
-        requirements, gpu = split(draft.read_text())
-        draft.write_text(HEADER + "".join(requirements))
-        gpu_lock.write_text(GPU_HEADER + "".join(gpu))
-        draft.replace(lock)
+        project = ["pyproject.toml", *(f"--extra={extra}" for extra in EXTRAS)]
+        found = compiled(project, [lock, gpu_lock], ROOT / "pipeline" / "lock-constraints.txt", upgrade)
+        gpu = [requirement for requirement in found if GPU_PACKAGE.match(requirement)]
+        replace(lock, HEADER, [requirement for requirement in found if requirement not in gpu])
+        replace(gpu_lock, GPU_HEADER, gpu)
+        everything = [*project, "--extra=audit"]
+        more = compiled(everything, [lock, gpu_lock, audit_lock], lock, upgrade)
+        replace(audit_lock, AUDIT_HEADER, [requirement for requirement in more if requirement not in found])
     except subprocess.CalledProcessError:
-        sys.exit("make lock: uv failed (its message is above); requirements.lock is as it was.")
-    finally:
-        draft.unlink(missing_ok=True)
+        sys.exit("make lock: uv failed (its message is above); the lock file it was making is as it was.")
 
 
 if __name__ == "__main__":

@@ -86,6 +86,12 @@ def twice(chapter: Chapter) -> bool:
     return one == two
 
 
+def once(chapter: Chapter) -> bool:
+    """Execute a chapter and compare with its notebook; return whether the outputs are equal."""
+    with tempfile.TemporaryDirectory(prefix="ntklib-reproducible-") as temporary:
+        return compare(chapter.name, chapter.notebook.read_bytes(), execute_with(1, chapter, Path(temporary)))
+
+
 def against(revision: str, chapter: Chapter) -> bool:
     """Compare a chapter's notebook with the committed one; return whether the outputs are equal."""
     file = chapter.notebook.relative_to(ROOT).as_posix()
@@ -103,14 +109,18 @@ def main() -> int:
     parser.add_argument(
         "--against", metavar="REVISION", help="compare the notebooks with those committed there"
     )
+    parser.add_argument(
+        "--once", action="store_true", help="execute the chapters once and compare with their notebooks"
+    )
     options = parser.parse_args()
     wanted = [chapter for chapter in chapters() if not options.names or chapter.name in options.names]
     if unknown := set(options.names) - {chapter.name for chapter in wanted}:
         parser.error(f"no chapter named {', '.join(sorted(unknown))}")
     try:
-        results = [
-            against(options.against, chapter) if options.against else twice(chapter) for chapter in wanted
-        ]
+        if options.against:
+            results = [against(options.against, chapter) for chapter in wanted]
+        else:
+            results = [once(chapter) if options.once else twice(chapter) for chapter in wanted]
     except ChapterFailed as failure:
         print(f"ERROR in {failure}", file=sys.stderr)
         return 1

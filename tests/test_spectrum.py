@@ -7,11 +7,13 @@ from scipy import sparse
 from ntklib.spectrum import (
     Feature,
     FeatureColumns,
+    FeatureMap,
     Pattern,
     Units,
     feature_spectrum,
     match_patterns,
     moebius_weights,
+    pattern_name,
     weighted_gram,
 )
 
@@ -142,3 +144,116 @@ def test_documents_shorter_than_the_columns_are_encoded():
     columns = FeatureColumns(Units(np.array([[7, 3, 2]]), np.array([0]), np.ones(1)), match_patterns(3))
     short = Units(np.array([[7]]), np.array([0]), np.ones(1), np.array([1]))
     assert columns.encode(short, 1).sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "shown"),
+    [
+        (Pattern(), "bias", "()"),
+        (Pattern((0,)), "offset 0", "(0,)"),
+        (Pattern((0, 2)), "offsets 0, 2", "(0, 2)"),
+        (Pattern((0,), reach=4), "offset 0 of 4 or more", "(0,) of 4 or more"),
+        (Pattern((), reach=1), "bias of 1 or more", "() of 1 or more"),
+    ],
+)
+def test_patterns_are_named_and_shown(pattern, name, shown):
+    assert pattern_name(pattern) == name
+    assert repr(pattern) == shown
+
+
+def test_plain_tuples_are_named_too():
+    assert [pattern_name(plain) for plain in ((), (3,), (1, 2))] == ["bias", "offset 3", "offsets 1, 2"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reach", "beyond"),
+    [
+        (Pattern(), 0, False),
+        (Pattern((), 1), 1, True),
+        (Pattern((2,)), 3, False),
+        (Pattern((2,), 4), 4, True),
+    ],
+)
+def test_reach_is_what_the_offsets_need_unless_longer(pattern, reach, beyond):
+    assert pattern.reach == reach
+    assert pattern.reaches_beyond is beyond
+    assert pattern == Pattern(tuple(pattern), reach)
+    assert (pattern == tuple(pattern)) is not beyond
+    assert pattern != list(pattern)
+
+
+def test_columns_show_how_many_they_are():
+    columns = FeatureColumns(Units(np.array([[7, 3]]), np.array([0]), np.ones(1)), match_patterns(2))
+    assert repr(columns) == "FeatureColumns(4 features of 4 patterns)"
+    assert len(columns) == 4
+    assert columns.pattern_index.tolist() == [0, 1, 2, 3]
+    assert columns.starts.tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(IndexError):
+        columns[4]
+
+
+def test_columns_of_no_units_find_nothing_in_later_ones():
+    nothing = Units(np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+    columns = FeatureColumns(nothing, match_patterns(2))
+    assert len(columns) == 1
+    some = Units(np.array([[7, 3], [2, 2]]), np.array([0, 1]), np.array([1.0, 0.5]))
+    assert columns.encode(some, 2).toarray().tolist() == [[1.0], [0.5]]
+
+
+def test_tokens_whose_codes_would_collide_with_known_ones_are_not_taken_for_them():
+    """Codes are parent · span + token: a token beyond the span would be the next parent's."""
+    columns = FeatureColumns(
+        Units(np.array([[0, 0], [1, 1]]), np.array([0, 1]), np.ones(2)), match_patterns(2)
+    )
+    beyond = Units(np.array([[0, 3], [1, -1], [0, 2]]), np.array([0, 1, 2]), np.ones(3))
+    assert columns.encode(beyond, 3).toarray().tolist() == [
+        [1, 1, 0, 0, 0, 0, 0],
+        [1, 0, 1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_repeated_units_add_their_weights_in_one_entry():
+    units = Units(np.array([[1], [1], [2]]), np.array([0, 0, 0]), np.array([0.25, 0.5, 2.0]))
+    matrix = FeatureColumns(units, match_patterns(1)).encode(units, 1)
+    assert matrix.toarray().tolist() == [[2.75, 0.75, 2.0]]
+    assert matrix.nnz == 3
+
+
+def test_spectrum_names_its_axis_and_itself():
+    shares = feature_spectrum(moebius_weights(smooth_kernel, 2), 1)
+    assert shares.index.name == "order"
+    assert shares.name == "share"
+
+
+def test_zero_order_puts_everything_into_one_share():
+    assert feature_spectrum(moebius_weights(smooth_kernel, 2), 0).tolist() == pytest.approx([1.0])
+
+
+def test_a_spectrum_of_nothing_is_refused():
+    nothing = moebius_weights(lambda matches: {"output": matches.sum(axis=1) * 0.0}, 1)
+    message = "^pattern_weights are all zero: the activation is zero everywhere, and has no spectrum\\.$"
+    with pytest.raises(ValueError, match=message):
+        feature_spectrum(nothing, 1)
+
+
+def test_memory_for_a_kernel_is_the_result_and_as_much_to_work_in():
+    empty = sparse.csr_array((10**6, 1)), sparse.csr_array((10**8, 1))
+    with pytest.raises(MemoryError, match=r"A kernel of 1,000,000 x 100,000,000 needs 1,600,000\.0 GB"):
+        weighted_gram(*empty, np.ones(1))
+
+
+def test_weights_of_one_group_are_its_own():
+    table = moebius_weights(smooth_kernel, 2)
+    units = random_units(5, 20, 2)
+    columns = FeatureColumns(units, list(table.index))
+    features = FeatureMap(columns.encode(units, 5), columns, table, np.zeros(5))
+    for group in ("output", "hidden"):
+        assert features.group_weights(group) == pytest.approx(table[group].to_numpy()[columns.pattern_index])
+    assert features.weights == pytest.approx(
+        features.group_weights("output") + features.group_weights("hidden")
+    )
+    matrix, weights, same = features
+    assert matrix is features.matrix
+    assert weights == pytest.approx(features.weights)
+    assert same is columns

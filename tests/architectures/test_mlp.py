@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from ntklib import MLP
+from ntklib.documents import Documents
 from tests.architectures.battery import ArchitectureBattery, random_documents
 
 
@@ -42,3 +44,32 @@ def test_relu_bias_falls_with_the_output_variance(sigma_v, ratio):
 @pytest.mark.parametrize("activation", ["tanh", "erf", "identity"])
 def test_odd_activations_have_no_feature_bias(activation):
     assert MLP(activation).spectrum(order=1)[0] == pytest.approx(0, abs=1e-15)
+
+
+def test_counts_give_the_features_of_the_documents_they_count():
+    docs = [[0, 2, 2], [1, 0], [2]]
+    counts = np.array([np.bincount(d, minlength=3) for d in docs])
+    model = MLP("relu")
+    given, counted = model.feature_map(docs), model.count_feature_map(counts)
+    assert list(counted.columns) == list(given.columns)
+    assert counted.matrix.toarray().tolist() == given.matrix.toarray().tolist()
+    for dense in (counts * 0.5, sparse.csr_array(counts * 0.5)):
+        halved = model.count_feature_map(dense, given.columns).matrix
+        assert halved.toarray() == pytest.approx(given.matrix.toarray() / 2)
+
+
+def test_tangents_are_of_the_first_class_unless_told():
+    network = MLP("tanh").network(8, 5, seed=0, classes=2)
+    docs = Documents.of([[0, 1], [4]])
+    first, second = network.tangents(docs, 0), network.tangents(docs, 1)
+    for plain, expected in zip(network.tangents(docs), first, strict=True):
+        assert plain.parameter == expected.parameter
+        assert all(
+            np.array_equal(dense(a), dense(b)) for a, b in zip(plain.factors, expected.factors, strict=True)
+        )
+    (hidden,) = (part.factors[1] for part in second if part.parameter == "hidden")
+    assert not np.allclose(hidden, next(part.factors[1] for part in first if part.parameter == "hidden"))
+
+
+def dense(factor):
+    return factor.toarray() if sparse.issparse(factor) else factor

@@ -63,6 +63,34 @@ def test_a_requirement_without_a_checksum_is_refused(tmp_path, install, capfd):
     assert "Hashes are required" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("wanted", ["1.0 --hash=sha256:" + "0" * 64, "1.0+cpu --hash=sha256:" + "0" * 64])
+def test_without_a_locked_cpu_build_the_plain_one_is_next(tmp_path, install, monkeypatch, wanted):
+    write_wheel(tmp_path)
+    monkeypatch.setenv("PIP_TARGET", str(tmp_path / "installed"))
+    (tmp_path / "cpu.lock").write_text(f"tiny=={wanted}\n")
+    assert not environment.has_cpu_build(sys.executable, str(tmp_path / "cpu.lock"))
+
+
+def test_a_locked_cpu_build_is_installed(tmp_path, install, monkeypatch):
+    checksum = hashlib.sha256(write_wheel(tmp_path, "1.0+cpu").read_bytes()).hexdigest()
+    monkeypatch.setenv("PIP_TARGET", str(tmp_path / "installed"))
+    (tmp_path / "cpu.lock").write_text(f"tiny==1.0+cpu --hash=sha256:{checksum}\n")
+    assert environment.has_cpu_build(sys.executable, str(tmp_path / "cpu.lock"))
+    assert (tmp_path / "installed" / "tiny.py").exists()
+
+
+def test_a_broken_installation_of_the_cpu_build_is_no_reason_to_take_another(
+    tmp_path, install, monkeypatch, capfd
+):
+    checksum = hashlib.sha256(write_wheel(tmp_path, "1.0+cpu").read_bytes()).hexdigest()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PIP_TARGET", str(tmp_path / "file" / "below"))
+    (tmp_path / "cpu.lock").write_text(f"tiny==1.0+cpu --hash=sha256:{checksum}\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        environment.has_cpu_build(sys.executable, str(tmp_path / "cpu.lock"))
+    assert "file" in capfd.readouterr().err
+
+
 def test_a_package_is_found_in_the_lock_file_with_all_its_checksums():
     expected = "pip==26 \\\n    --hash=sha256:b \\\n    --hash=sha256:c\n"
     lock = "pip-tools==7 \\\n    --hash=sha256:a\n" + expected + "zip==1\n"
