@@ -214,5 +214,6 @@ def test_a_long_unit_and_a_long_legend_stay_on_the_paper_and_leave_the_panels_th
     figure.draw_without_rendering()
     paper = figure.bbox
     for box in (figure.legends[0].get_window_extent(), panel.xaxis.label.get_window_extent()):
-        assert paper.x0 <= box.x0 and box.x1 <= paper.x1
+        assert paper.x0 <= box.x0
+        assert box.x1 <= paper.x1
     assert panel.get_window_extent().width > 0.4 * paper.width
