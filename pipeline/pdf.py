@@ -143,7 +143,9 @@ def printable(html: str, names: list[str], title: str, author: str) -> str:
         hidden["open"] = ""
     for code in article.select("div.highlight"):
         if code.get_text().strip().count("\n") < SHORT:
-            code["class"] = " ".join([*code.get_attribute_list("class"), "pdf-short"])
+            # With its frame, which would stay behind empty.
+            frame = code.find_parent("div", class_="cell_input") or code
+            frame["class"] = " ".join([*frame.get_attribute_list("class"), "pdf-short"])
     style = soup.new_tag("style")
     style.string = STYLE
     soup.head.append(style)
