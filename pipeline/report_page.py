@@ -33,7 +33,7 @@ pre { padding: .6rem; background: var(--soft); white-space: pre-wrap; font-size:
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
 td, th { overflow-wrap: break-word } .wide { min-width: 15rem }
 figure { margin: 1rem 0; overflow-x: auto } figure img { max-width: 100%; height: auto; background: #fff }
-@media screen and (max-width: 30rem) { figure img { max-width: none; width: 32rem } }
+@media screen and (max-width: 30rem) { figure img { max-width: none; width: 24rem } }
 figcaption, footer { font-size: .875rem } footer { margin-top: 3rem; border-top: 1px solid var(--line) }
 """
 # Even if a script got into the page, no browser would execute it.
