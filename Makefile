@@ -112,9 +112,11 @@ pythons: environment fetch ## execute NAME (default: mlp) on the other Pythons o
 package: environment ## build the wheel of ntklib and try it on its own in a fresh environment
 	@$(RUN) -m pipeline.package
 
+# Three fonts: Chromium alone has none, and reports quote texts of any script. Readers' own browsers have theirs.
 browser: ## install Chromium from Debian's packages, where there is none (CHROMIUM=path names another)
 	@test -n "$$CHROMIUM" || command -v chromium google-chrome >/dev/null \
-	  || { apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-liberation; }
+	  || { apt-get update --quiet && apt-get install --yes --no-install-recommends \
+	    chromium fonts-liberation fonts-wqy-microhei fonts-noto-color-emoji; }
 
 browser-test: environment browser ## every built page in Chromium: offline, formulas, phone, dark mode, search, accessibility
 	@test -f _build/html/index.html || { echo "make browser-test: run make book first"; exit 2; }

@@ -39,6 +39,8 @@ FIT_FORMULAS = """() => {
     }
   }
 }"""
+# Code of so many lines at most is not split between two pages.
+SHORT = 15
 MARGINS: PdfMargins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
 
 
@@ -139,6 +141,11 @@ def printable(html: str, names: list[str], title: str, author: str) -> str:
             script.decompose()
     for hidden in article.find_all("details"):
         hidden["open"] = ""
+    for code in article.select("div.highlight"):
+        if code.get_text().strip().count("\n") < SHORT:
+            # With its frame, which would stay behind empty.
+            frame = code.find_parent("div", class_="cell_input") or code
+            frame["class"] = " ".join([*frame.get_attribute_list("class"), "pdf-short"])
     style = soup.new_tag("style")
     style.string = STYLE
     soup.head.append(style)
