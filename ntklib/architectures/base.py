@@ -21,6 +21,9 @@ from ntklib.spectrum import (
     weighted_gram,
 )
 
+BLOCK_TOKENS = 2**20
+"""About so many tokens are made into features at a time."""
+
 
 @dataclass(frozen=True)
 class Architecture(TextModel):
@@ -99,9 +102,13 @@ class Architecture(TextModel):
         ------
         TypeError, ValueError
             If ``docs`` are not documents.
+
+        Notes
+        -----
+        Made from blocks of about a million tokens, so that besides the result it holds no more than a block.
         """
-        documents = Documents.of(docs)
-        return self._features_of(self.units(documents), len(documents), columns)
+        blocks = Documents.of(docs).blocks(BLOCK_TOKENS)
+        return FeatureMap.joined([self._features_of(self.units(some), len(some), columns) for some in blocks])
 
     def units_of_counts(self, counts: sparse.csr_array) -> Units:
         """Return the units of documents of which only the token counts are known.
