@@ -15,7 +15,9 @@ from ntklib.spectrum import FeatureColumns, FeatureMap
 from ntklib.stored_documents import StoredDocuments, mapped_documents
 
 PARTITION_TOKENS = 2**20
-"""A partition has at most about so many tokens: a few hundred megabytes of features."""
+"""A partition of documents that are sent to a worker has at most about so many tokens."""
+STORED_PARTITION_TOKENS = 2**23
+"""One of documents that the worker reads from disk: at most a few gigabytes of features."""
 _FAN_IN = 16  # as many messages are added in one task
 
 
@@ -79,7 +81,8 @@ class PartitionedKernel(KernelOperator):
     documents : Documents
         The training documents.
     partitions : int, optional
-        At least one a thread of the cluster and one a million tokens by default.
+        By default one a thread of the cluster, and more where a partition would have more than a million
+        tokens (eight million of documents on disk).
 
     Attributes
     ----------
@@ -115,7 +118,9 @@ class PartitionedKernel(KernelOperator):
         self._client = checked_client(client)
         tokens = int(documents.offsets[-1])
         if partitions is None:
-            partitions = max(sum(client.nthreads().values()), -(-tokens // PARTITION_TOKENS))
+            stored = isinstance(documents, StoredDocuments)
+            most = STORED_PARTITION_TOKENS if stored else PARTITION_TOKENS
+            partitions = max(sum(client.nthreads().values()), -(-tokens // most))
         # The patterns of a recurrent model follow from the longest document: each partition reads it, too.
         longest = np.asarray(documents[int(documents.lengths.argmax())])
         sources = _sources(documents, -(-tokens // partitions))

@@ -13,7 +13,7 @@ from ntklib.files import replacing
 _CHECKED = 2**24  # ids that are looked at together
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StoredDocuments(Documents):
     """Documents whose ids are read from disk when they are needed.
 
@@ -112,7 +112,10 @@ def open_documents(folder: str | Path) -> StoredDocuments:
     [3, 1]
     """
     path = Path(folder).absolute()
-    ids, offsets = mapped_documents(path)
+    try:
+        ids, offsets = mapped_documents(path)
+    except ValueError as error:  # an array of Python objects, or no array
+        raise ValueError(f"{path} must hold ids.npy and offsets.npy, arrays of integers: {error}") from None
     for name, array in (("ids", ids), ("offsets", offsets)):
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise ValueError(

@@ -21,7 +21,7 @@ distributed = pytest.importorskip("distributed")
 def client():
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, worker_dashboard_address=None
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
         ) as cluster,
         distributed.Client(cluster) as connected,
     ):
@@ -160,7 +160,7 @@ def test_what_is_no_working_client_is_refused(client):
         flow(client="tcp://127.0.0.1:8786")
     with pytest.raises(ValueError, match="jobs must be left out with client"):
         ntklib.sweep(squares, [{"seed": 0}], client=client, jobs=2)
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
         lonely = distributed.Client(cluster)
         with pytest.raises(ValueError, match="cluster has no worker"):
             flow(client=lonely)
