@@ -194,8 +194,8 @@ def language_flow(
         raise ValueError("architecture has a kernel of zero: it learns nothing.")
     require_memory(
         8 * (len(instants) + 8) * len(weights) * number,
-        f"a flow of {len(weights):,} features and {number:,} classes",
-        "Take fewer targets, features or times.",
+        f"A flow of {len(weights):,} features and {number:,} classes",
+        "take fewer targets, features or times",
     )
     indicator = sparse.csr_array(
         (np.ones(len(wanted)), (np.arange(len(wanted)), wanted)), shape=(len(wanted), number)

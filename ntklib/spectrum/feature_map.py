@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import sparse
 
-from ntklib.memory import require_memory
+from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
 from ntklib.spectrum.columns import FeatureColumns
 
 
@@ -130,13 +130,11 @@ def weighted_gram(
            [ 6.,  9.]])
     """
     n, m = matrix_a.shape[0], matrix_b.shape[0]
-    require_memory(
-        2 * 8 * n * m,
-        f"A kernel of {n:,} x {m:,}",
-        "pass fewer documents, or work with feature_map, which needs no kernel matrix",
-    )
     frequency = np.diff(matrix_a.tocsc().indptr) / max(n, 1)
     frequent = np.flatnonzero(frequency > 1 / 32)
+    require_memory(
+        8 * (3 * n * m + (n + m) * len(frequent)), f"A kernel of {n:,} x {m:,}", INSTEAD_OF_A_KERNEL
+    )
     rare = np.flatnonzero(frequency <= 1 / 32)
     scaled = matrix_a.multiply(weights).tocsr()
     gram = scaled[:, frequent].toarray() @ matrix_b[:, frequent].toarray().T
