@@ -131,6 +131,21 @@ class Documents(Sequence[np.ndarray]):
         counts.sum_duplicates()  # in place: hence the copy
         return counts
 
+    def blocks(self, tokens: int) -> Iterator["Documents"]:
+        """Neighbouring documents together, about ``tokens`` tokens at a time and at least one document.
+
+        Examples
+        --------
+        >>> [block.lengths.tolist() for block in Documents.of([[1, 2], [3], [4], [5, 6, 7, 8]]).blocks(3)]
+        [[2, 1], [1], [4]]
+        """
+        start = 0
+        while start < len(self):
+            stop = int(np.searchsorted(self.offsets, self.offsets[start] + tokens, side="right")) - 1
+            stop = min(max(stop, start + 1), len(self))
+            yield self[start:stop]
+            start = stop
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -143,6 +158,11 @@ class Documents(Sequence[np.ndarray]):
         if isinstance(index, int | np.integer):
             row = range(len(self))[index]
             return self.ids[self.offsets[row] : self.offsets[row + 1]]
+        if isinstance(index, slice) and range(len(self))[index].step == 1 and len(range(len(self))[index]):
+            # Neighbours share the ids' memory, which may be a file's.
+            rows = range(len(self))[index]
+            ends = self.offsets[rows.start : rows.stop + 1]
+            return Documents(self.ids[ends[0] : ends[-1]], np.asarray(ends - ends[0], dtype=np.int64))
         selected = np.arange(len(self))[index]
         lengths = self.lengths[selected]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

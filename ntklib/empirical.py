@@ -190,6 +190,11 @@ def expected_ntk(
     checked_integer(networks, "networks", 2)
     first = Documents.of(docs_a, name="docs_a")
     second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
+    require_memory(
+        8 * (networks + 2) * len(first) * len(second),
+        f"{networks} kernels of {len(first)} x {len(second)}",
+        "pass fewer documents, or take fewer networks",
+    )
     tokens, places = np.unique(np.concatenate([first.ids, second.ids]), return_inverse=True)
     rows = Documents(places[: len(first.ids)], first.offsets)
     columns = None if docs_b is None else Documents(places[len(first.ids) :], second.offsets)
@@ -323,7 +328,9 @@ def _kernels(
     keys = {name: named.get(name, name) if by_group else "all" for name in parameters}
     size = 8 * len(first) * len(second)
     require_memory(
-        size * len(set(keys.values())), f"a kernel of {len(first)} x {len(second)}", "pass fewer documents"
+        size * len(set(keys.values())),
+        f"a kernel of {len(first)} x {len(second)}",
+        "pass fewer documents, or write the kernel to disk in tiles with ntklib.kernel_on_disk",
     )
     totals = {key: np.zeros((len(first), len(second))) for key in keys.values()}
     with evaluating(network), torch.enable_grad():

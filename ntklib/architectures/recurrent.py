@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from ntklib.architectures.base import Architecture
 from ntklib.architectures.network import GROUPS, TextNetwork
 from ntklib.documents import Documents
-from ntklib.memory import require_memory
+from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap, Pattern, Units, moebius_weights, pattern_index
 
 READOUTS = ("sum", "last")
@@ -168,16 +168,19 @@ class Recurrent(Architecture):
         Takes ``O(T_a T_b)`` for ``T`` tokens in all. Where the feature map is not truncated it gives the
         same matrix.
         """
-        return np.sum(list(self.kernel_by_group(docs_a, docs_b).values()), axis=0)
+        first, *rest = self.kernel_by_group(docs_a, docs_b).values()
+        for part in rest:  # in place: np.sum would copy all parts first
+            first += part
+        return first.copy()
 
     def kernel_by_group(self, docs_a: Any, docs_b: Any = None) -> dict[str, Float[np.ndarray, "n m"]]:
         """Return the part of :meth:`kernel` that each parameter group contributes."""
         first = Documents.of(docs_a, name="docs_a")
         second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
         require_memory(
-            8 * len(GROUPS) * len(first) * len(second),
+            8 * ((len(GROUPS) + 1) * len(first) * len(second) + 4 * len(GROUPS) * len(second.ids)),
             f"A kernel of {len(first):,} x {len(second):,}",
-            "pass fewer documents, or work with feature_map, which needs no kernel matrix",
+            INSTEAD_OF_A_KERNEL,
         )
         result = np.zeros((len(GROUPS), len(first), len(second)))
         for row, document in enumerate(first):
