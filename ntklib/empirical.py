@@ -326,7 +326,8 @@ def _kernels(
         size * len(set(keys.values())), f"a kernel of {len(first)} x {len(second)}", "pass fewer documents"
     )
     totals = {key: np.zeros((len(first), len(second))) for key in keys.values()}
-    with evaluating(network), torch.enable_grad():
+    # An overflow is found in the result.
+    with evaluating(network), torch.enable_grad(), np.errstate(over="ignore", invalid="ignore"):
         _check_output(network, first, output)
         if isinstance(network, HasTangents) and method != "jacobian":
             _add_structured(network, first, second, output, keys, totals)

@@ -19,7 +19,7 @@ class Tried:
     count = 0
 
 
-def cases(number: int, **strategies: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
+def cases(number: int, /, **strategies: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
     """Try a property on ``number`` cases, on ``TIMES_DEEPER`` times as many in ``make test-deep``.
 
     The cases are derived from the test's name, the same on every machine, and no time limits one.
