@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from scipy import sparse
 
-LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**32 - 1
 """Of a token, so that the code of an n-gram's beginning and one more token is an int64."""
 
 
