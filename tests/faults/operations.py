@@ -9,16 +9,16 @@ import os
 import resource
 import signal
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ntklib import MLP, sweep, training
-from ntklib.checkpoints import save_checkpoint
+from ntklib import MLP, sweep, sweeps, training
 from ntklib.corpora import download
-from ntklib.result_files import function_fingerprint
 
 NOBODY = 65534
 
@@ -29,16 +29,18 @@ def simulated(size: int, seed: int) -> dict[str, Any]:
     return {"kernel": rng.standard_normal((size, size)), "name": f"{size}/{seed}", "series": (1, [2.5, None])}
 
 
-# Once, before anything is forked, as it takes longer than the work: reading all of ntklib's sources, and what
-# torch imports when it makes its first optimiser.
-function_fingerprint(simulated)
-torch.optim.Adam([torch.zeros(1)])
-
-
 def run_sweep(folder: str) -> list[Any]:
     """Sweep over a dozen points, each kept in a file."""
     points = [{"size": 4 + seed % 3, "seed": seed} for seed in range(12)]
     return sweep(simulated, points, cache=folder, progress=False)
+
+
+# Once, before anything is forked, since it takes longer than the work: the sources of ntklib are read, and a
+# first sweep, one that reads its results, and a first optimiser import what they need.
+with tempfile.TemporaryDirectory() as _folder:
+    for _ in range(2):
+        run_sweep(_folder)
+torch.optim.Adam([torch.zeros(1)])
 
 
 def run_training(folder: str) -> Any:
@@ -107,20 +109,21 @@ def work(
 
 def _result(operation: str, folder: str, kill_at: int | None) -> tuple[Any, int]:
     counting = _killed_at(kill_at or 0)
-    if operation == "checkpoint":
-        # Only while a checkpoint is written: that is a small part of the training.
-        def counted(*arguments: Any) -> None:
-            sys.setprofile(counting)
-            save_checkpoint(*arguments)
-            sys.setprofile(None)
 
-        training.save_checkpoint = counted  # type: ignore[attr-defined]
-        result: Any = run_training(folder)
-    else:
-        sys.setprofile(counting)
-        result = {"sweep": run_sweep, "fetch": fetch}[operation](folder)
-        sys.setprofile(None)
-    return result, counting.steps()
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            sys.setprofile(counting)
+            result = function(*arguments)
+            sys.setprofile(None)
+            return result
+
+        return call
+
+    # Steps are counted where the work is written: before that, there is nothing to lose.
+    training.save_checkpoint = counted(training.save_checkpoint)
+    sweeps._evaluate = counted(sweeps._evaluate)
+    run = {"sweep": run_sweep, "checkpoint": run_training, "fetch": counted(fetch)}[operation]
+    return run(folder), counting.steps()
 
 
 class Forks:

@@ -21,9 +21,10 @@ CONTENT = random.Random("archive").randbytes(100 * PIECE)
 PIP = f"""
 import os, pathlib, sys, urllib.request
 target = pathlib.Path(sys.argv[sys.argv.index("--dest") + 1]) / {ARCHIVE!r}
-with urllib.request.urlopen(os.environ["ARCHIVE_URL"]) as answer, target.open("wb", buffering=0) as file:
+with urllib.request.urlopen(os.environ["ARCHIVE_URL"]) as answer, target.open("wb") as file:
     while piece := answer.read({PIECE}):
         file.write(piece)
+        file.flush()
 """
 
 
