@@ -65,7 +65,9 @@ def whole(tmp_path_factory):
     """Return a book that was executed undisturbed, and the seconds that took."""
     root = book(tmp_path_factory.mktemp("whole"))
     began = time.monotonic()
-    assert start(root).wait() == 0
+    execution = start(root)
+    execution.communicate()
+    assert execution.returncode == 0
     return root, time.monotonic() - began
 
 
