@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -28,7 +29,9 @@ def cases(number: int, /, **strategies: SearchStrategy[Any]) -> Callable[[Callab
     def decorate(test: Callable[..., None]) -> Any:
         @functools.wraps(test)
         def counted(*arguments: Any, **drawn: Any) -> None:
-            test(*arguments, **drawn)
+            # A model is made here and not while it is drawn: that it can be made is tried too.
+            made = {name: value() if isinstance(value, partial) else value for name, value in drawn.items()}
+            test(*arguments, **made)
             Tried.count += 1
 
         return settings(

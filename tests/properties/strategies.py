@@ -1,6 +1,7 @@
 """Documents and models of every kind that the library allows."""
 
 import math
+from functools import partial
 
 import torch
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ def documents(draw: st.DrawFn, longest: int = 40) -> list[list[int]]:
 
 @st.composite
 def architectures(draw: st.DrawFn, lowest: float = 1e-6, highest: float = 1e3, makes=ARCHITECTURES):
-    """An architecture with a kernel, with any hyper-parameters of its range."""
+    """An architecture with a kernel and any hyper-parameters of its range, to be made by the test."""
     sigma = sigmas(lowest, highest)
     make = draw(st.sampled_from(makes))
     given = {name: draw(sigma) for name in make.__dataclass_fields__ if name.startswith("sigma_")}
@@ -59,4 +60,4 @@ def architectures(draw: st.DrawFn, lowest: float = 1e-6, highest: float = 1e3, m
         given["window"] = draw(st.integers(1, 5))
     if make in RECURRENT:
         given["readout"] = draw(st.sampled_from(READOUTS))
-    return make(**given)
+    return partial(make, **given)

@@ -62,7 +62,7 @@ def test_a_standard_deviation_that_is_none(make, number, value):
 @cases(30, make=st.sampled_from(WITH_MOMENTS), one=sigmas(1e-49, 1e49), other=sigmas(1e-49, 1e49))
 def test_standard_deviations_whose_product_no_moment_is_known_for(make, one, other):
     assume(not 1e-15 <= one * other <= 3e7)
-    refused(lambda: make("tanh", sigma_e=one, sigma_w=other), "sigma_e and sigma_w")
+    refused(lambda: make(activation="tanh", sigma_e=one, sigma_w=other), "sigma_e and sigma_w")
 
 
 @cases(30, make=st.sampled_from(MODELS), value=st.one_of(no_numbers, st.text(), st.integers()))
