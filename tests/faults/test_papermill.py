@@ -1,4 +1,4 @@
-"""Executions of a chapter by papermill: killed at any moment, and two at once."""
+"""Executions of a chapter by papermill: killed at any moment, and two of the whole book at once."""
 
 import random
 import signal
@@ -40,23 +40,27 @@ print(np.random.default_rng(number).standard_normal(3))
 {"root": number**0.5}
 ```
 """
-EXECUTE = (
-    "import sys; from pathlib import Path; from pipeline import execute\n"
-    "sys.exit(execute.main([], Path(sys.argv[1])))"
+BEGIN = (
+    "import sys; from pathlib import Path; from pipeline import build, execute; root = Path(sys.argv[1])\n"
 )
+EXECUTE = BEGIN + "sys.exit(execute.main([], root))"
+MAKE = BEGIN + "sys.exit(execute.main([], root) or build.main(root))"
 
 
 def book(root):
     (root / "book").mkdir(parents=True)
     (root / "ntklib").mkdir()
     (root / "_toc.yml").write_text(TOC)
+    (root / "_config.yml").write_text(
+        "title: A book\nexecute:\n  execute_notebooks: 'off'\nonly_build_toc_files: true\n"
+    )
     (root / "book" / "chapter.md").write_text(CHAPTER)
     return root
 
 
-def start(root):
+def start(root, code=EXECUTE):
     return subprocess.Popen(
-        [sys.executable, "-c", EXECUTE, str(root)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(root)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
 
 
@@ -91,10 +95,17 @@ def test_a_killed_execution_is_completed_by_the_next_with_the_same_bytes(whole, 
     record_property("kills", kills)
 
 
-def test_two_executions_at_once_give_the_bytes_of_one(whole, tmp_path):
-    root = book(tmp_path / "twice")
-    pair = [start(root) for _ in range(2)]
-    outputs = [execution.communicate()[0] for execution in pair]
-    assert [execution.returncode for execution in pair] == [0, 0]
+def test_two_books_made_at_once_are_both_right(tmp_path):
+    """As `make book` does: execute what is due, then build the pages. One waits for the other."""
+    alone, together = book(tmp_path / "alone" / "book"), book(tmp_path / "together" / "book")
+    start(alone, MAKE).communicate()
+    pair = [start(together, MAKE) for _ in range(2)]
+    outputs = [making.communicate()[0] for making in pair]
+    assert [making.returncode for making in pair] == [0, 0]
     assert sorted("chapter: executed" in output for output in outputs) == [False, True]
-    assert files(root / "book") == files(whole[0] / "book")
+    assert all("The book: open _build/html/index.html" in output for output in outputs)
+    assert files(together / "book") == files(alone / "book")
+    pages = "_build/html/book"
+    assert "chapter.html" in files(together / pages)
+    assert files(together / pages) == files(alone / pages)
+    assert not (together / "_build" / "next").exists()

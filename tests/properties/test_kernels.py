@@ -57,7 +57,8 @@ def three_ways(model, docs):
     # Each side gets the root of a weight: products of the largest ones would overflow.
     rooted = matrix.toarray() * np.sqrt(np.abs(weights))
     product = (rooted * np.sign(weights)) @ rooted.T
-    lacking = np.sqrt(np.outer(features.error_bound, features.error_bound))
+    rooted_bound = np.sqrt(features.error_bound)
+    lacking = np.outer(rooted_bound, rooted_bound)
     event("truncated" if features.error_bound.any() else "whole")
     assert np.isfinite(product).all()
     assert (kernel - product >= -ROUNDING * scale).all()
