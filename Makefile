@@ -43,7 +43,7 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf clean
+.PHONY: help book test test-deep chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ book: environment fetch ## execute the chapters whose inputs changed, build the 
 test: environment fetch ## unit tests, doctests, and nbval over the committed executed notebooks
 	@$(RUN) -m pytest --nbval --doctest-modules -n $(JOBS) --dist loadscope \
 	  --jaxtyping-packages=ntklib,beartype.beartype tests book ntklib
+
+test-deep: environment ## thousands of property cases, the longest documents, every kill; says how many there were
+	@NTKLIB_DEEP=1 $(RUN) -m pytest -n $(JOBS) tests/properties tests/faults
 
 chapter: environment fetch ## execute one chapter: make chapter NAME=mlp
 	@test -n "$(NAME)" || { echo "make chapter: which one? For example: make chapter NAME=mlp"; exit 2; }

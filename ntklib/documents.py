@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Int
 from scipy import sparse
 
+LARGEST_ID = 2**32 - 1
+"""Of a token, so that the code of an n-gram's beginning and one more token is an int64."""
+
 
 @dataclass(frozen=True, eq=False)
 class Documents(Sequence[np.ndarray]):
@@ -34,6 +37,16 @@ class Documents(Sequence[np.ndarray]):
 
     ids: Int[np.ndarray, " tokens"]
     offsets: Int[np.ndarray, " documents_plus_one"]
+
+    def __post_init__(self) -> None:
+        if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.ids):
+            raise ValueError(
+                f"offsets must begin with 0 and end with the {len(self.ids)} ids, not {self.offsets!r:.60}."
+            )
+        lengths = np.diff(self.offsets)
+        if lengths.min(initial=1) < 1:
+            row = int(np.argmax(lengths < 1))
+            raise ValueError(f"offsets[{row + 1}] is not above offsets[{row}]: document {row} is empty.")
 
     @classmethod
     def of(cls, docs: Any, *, name: str = "docs", vocabulary_size: int | None = None) -> "Documents":
@@ -64,6 +77,8 @@ class Documents(Sequence[np.ndarray]):
         """
         tokens = getattr(docs, "tokens", docs)
         documents = tokens if isinstance(tokens, cls) else cls._from_sequences(tokens, name)
+        if len(documents) == 0:
+            raise ValueError(f"{name} is empty: give at least one document, such as [[3, 1]].")
         if vocabulary_size is not None and len(documents.ids) and documents.ids.max() >= vocabulary_size:
             position = int(np.argmax(documents.ids >= vocabulary_size))
             raise ValueError(
@@ -74,17 +89,16 @@ class Documents(Sequence[np.ndarray]):
 
     @classmethod
     def _from_sequences(cls, docs: Any, name: str) -> "Documents":
-        if isinstance(docs, str | bytes) or not isinstance(docs, Sequence | np.ndarray):
+        flat = isinstance(docs, str | bytes) or (isinstance(docs, np.ndarray) and docs.ndim == 0)
+        if flat or not isinstance(docs, Sequence | np.ndarray):
             raise TypeError(
                 f"{name} must be a sequence of integer sequences such as [[3, 1], [2]], "
                 f"not {type(docs).__name__}; ntklib.load_corpus turns text into token ids."
             )
-        if len(docs) == 0:
-            raise ValueError(f"{name} is empty: give at least one document, such as [[3, 1]].")
         lengths = np.zeros(len(docs), dtype=np.int64)
         arrays: list[np.ndarray] = []
         for i, document in enumerate(docs):
-            if isinstance(document, str | bytes) or np.ndim(document) != 1:
+            if isinstance(document, str | bytes) or _dimensions(document) != 1:
                 raise TypeError(
                     f"{name}[{i}] must be a sequence of integer token ids, not {type(document).__name__} "
                     f"({document!r:.40}); ntklib.load_corpus turns text into token ids."
@@ -101,9 +115,15 @@ class Documents(Sequence[np.ndarray]):
                 )
             if array.min() < 0:
                 raise ValueError(f"{name}[{i}] holds token id {array.min()}: ids must be 0 or larger.")
+            if array.max() > LARGEST_ID:
+                raise ValueError(
+                    f"{name}[{i}] holds token id {array.max()}: ids must be at most {LARGEST_ID:,}. "
+                    "Number the tokens that occur from 0."
+                )
             lengths[i] = len(array)
             arrays.append(array.astype(np.int64))
-        return cls(np.concatenate(arrays), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        ids = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
+        return cls(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
     @property
     def lengths(self) -> Int[np.ndarray, " documents"]:
@@ -174,3 +194,10 @@ class Documents(Sequence[np.ndarray]):
 
     def __repr__(self) -> str:
         return f"Documents({len(self)} documents, {len(self.ids)} tokens)"
+
+
+def _dimensions(document: Any) -> int:
+    try:
+        return np.ndim(document)
+    except ValueError:  # a token id beside a sequence
+        return -1

@@ -66,7 +66,7 @@ def empirical_ntk(
     ------
     TypeError, ValueError
         If documents are malformed, ``output`` or ``method`` does not fit the network, no parameter is
-        trained, or weights are not finite.
+        trained, or weights or gradients are not finite.
     MemoryError
         If the gradients of two documents, or the kernel, cannot fit.
 
@@ -333,12 +333,18 @@ def _kernels(
         "pass fewer documents, or write the kernel to disk in tiles with ntklib.kernel_on_disk",
     )
     totals = {key: np.zeros((len(first), len(second))) for key in keys.values()}
-    with evaluating(network), torch.enable_grad():
+    # An overflow is found in the result.
+    with evaluating(network), torch.enable_grad(), np.errstate(over="ignore", invalid="ignore"):
         _check_output(network, first, output)
         if isinstance(network, HasTangents) and method != "jacobian":
             _add_structured(network, first, second, output, keys, totals)
         else:
             _add_by_jacobian(network, parameters, first, second, output, memory_limit, keys, totals)
+    if not all(np.isfinite(total).all() for total in totals.values()):
+        raise ValueError(
+            "the network's scores or gradients of these documents are not finite: take smaller standard "
+            "deviations of its weights, shorter documents or, where they are float32, float64 weights."
+        )
     return totals
 
 

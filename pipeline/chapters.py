@@ -43,7 +43,7 @@ class Chapter:
         """Return the executed notebook, or None when there is none that can be read."""
         try:
             return nbformat.read(self.notebook, as_version=4)
-        except (FileNotFoundError, ValueError, nbformat.reader.NotJSONError):
+        except (FileNotFoundError, ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError):
             return None
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from scipy import sparse
 
+from ntklib.activations.moments import LARGEST_VARIANCE, SMALLEST_VARIANCE
 from ntklib.architectures.network import GROUPS, TextNetwork
 from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
@@ -35,6 +36,17 @@ class Architecture(TextModel):
     network (:attr:`network_class`). The kernel of documents, the feature map, the spectrum and the dynamics
     follow. Kernels are traced: one scalar score, ``(N, M)``. For ``C`` classes the kernel is ``Θ ⊗ I_C``.
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if hasattr(self, "activation"):
+            variance = (self.sigma_e * self.sigma_w) ** 2  # type: ignore[attr-defined]
+            if not SMALLEST_VARIANCE <= variance <= LARGEST_VARIANCE:
+                raise ValueError(
+                    f"sigma_e and sigma_w must have a product from {SMALLEST_VARIANCE**0.5:.0e} to "
+                    f"{LARGEST_VARIANCE**0.5:.1e}, not {variance**0.5:.3g}: the activation's moments are "
+                    "taken at its square, and are computed no further."
+                )
 
     @property
     @abstractmethod
@@ -196,6 +208,8 @@ class Architecture(TextModel):
         ------
         TypeError, ValueError
             If a document is empty or is not a sequence of token ids.
+        ValueError
+            If an entry is larger than float64 can hold: names the standard deviations.
         MemoryError
             If the matrix cannot fit into memory.
 
@@ -204,14 +218,29 @@ class Architecture(TextModel):
         Computed as ``Φ_a diag(λ) Φ_bᵀ``. :meth:`kernel_by_positions` sums over pairs of positions instead.
         """
         features, others = self._features(docs_a, docs_b)
-        return weighted_gram(features.matrix, others, features.weights)
+        return self._checked(weighted_gram(features.matrix, others, features.weights), "kernel")
 
     def kernel_by_group(self, docs_a: Any, docs_b: Any = None) -> dict[str, Float[np.ndarray, "n m"]]:
         """Return the part of :meth:`kernel` that each parameter group contributes; they add up to it."""
         features, others = self._features(docs_a, docs_b, kernels=len(GROUPS))
         return {
-            group: weighted_gram(features.matrix, others, features.group_weights(group)) for group in GROUPS
+            group: self._checked(
+                weighted_gram(features.matrix, others, features.group_weights(group)), "kernel"
+            )
+            for group in GROUPS
         }
+
+    def _checked(self, values: np.ndarray, what: str) -> np.ndarray:
+        """``values`` if they are finite; else an error that names what makes them large."""
+        if not np.isfinite(values).all():
+            sigmas = {name: value for name, value in vars(self).items() if name.startswith("sigma_")}
+            large = {name: value for name, value in sigmas.items() if value > 1} or sigmas
+            raise ValueError(
+                f"the {what} of these documents is larger than float64 can hold: it grows with "
+                f"{', '.join(f'{name} = {value:g}' for name, value in large.items())}, and where a model is "
+                "recurrent exponentially in the length of a document; lower these, or cut the documents."
+            )
+        return values
 
     def _features(self, docs_a: Any, docs_b: Any, kernels: int = 1) -> tuple[FeatureMap, sparse.csr_array]:
         first = Documents.of(docs_a, name="docs_a")
@@ -250,7 +279,7 @@ class Architecture(TextModel):
                     chosen = reach == length
                     pairs[chosen] = sum(self.unit_kernel(matches[chosen][:, :length]).values())
                 kernel[i, j] = rows.weights @ pairs @ columns.weights
-        return kernel
+        return self._checked(kernel, "kernel")
 
     def spectrum(self, order: int = 3) -> pd.Series:
         """Feature spectrum: which share of what the model learns is bias, tokens, n-grams.

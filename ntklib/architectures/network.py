@@ -1,6 +1,7 @@
 """Finite networks over documents: seeded weights, ragged pooling, and gradients by site."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
+from ntklib.memory import require_memory
 from ntklib.validation import checked_integer
 
 GROUPS = ("output", "hidden", "embedding")
@@ -78,7 +80,9 @@ class TextNetwork(torch.nn.Module):
         self.vocabulary_size = checked_integer(vocabulary_size, "vocabulary_size")
         self.width = checked_integer(width, "width")
         self.output_shape = () if classes is None else (checked_integer(classes, "classes"),)
-        self._generator = torch.Generator().manual_seed(checked_integer(seed, "seed", 0))
+        self._generator = torch.Generator().manual_seed(checked_integer(seed, "seed", 0, 2**64 - 1))
+        if dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"dtype must be torch.float32 or torch.float64, not {dtype!r}.")
         self._dtype = dtype
         self._uses: list[_Use] | None = None
         self.draw_weights()
@@ -92,8 +96,19 @@ class TextNetwork(torch.nn.Module):
 
     def gaussian(self, *shape: int, sigma: float) -> torch.nn.Parameter:
         """Draw a parameter with independent ``N(0, σ²)`` entries; in float64, so a dtype changes no draw."""
+        require_memory(
+            prod(shape) * (8 if self._dtype == torch.float64 else 8 + self._dtype.itemsize),
+            f"A network of width {self.width:,} with {self.vocabulary_size:,} tokens",
+            "take a smaller width",
+        )
         draw = torch.randn(*shape, generator=self._generator, dtype=torch.float64)
-        return torch.nn.Parameter((sigma * draw).to(self._dtype))
+        weights = draw.mul_(sigma).to(self._dtype)
+        if not weights.isfinite().all() or not weights.any():
+            raise ValueError(
+                f"a standard deviation of {sigma:g} at initialisation does not fit {self._dtype}: "
+                "take torch.float64, or a value nearer to 1."
+            )
+        return torch.nn.Parameter(weights)
 
     def documents(self, docs: Any) -> Documents:
         """Check documents against the network's vocabulary."""
