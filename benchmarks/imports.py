@@ -30,7 +30,9 @@ print(json.dumps([time.process_time() - start, "torch" in sys.modules]))
 
 def answer(code: str) -> Any:
     """Run code in a fresh interpreter and return what its last line prints."""
-    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return json.loads(finished.stdout.splitlines()[-1])
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,10 +47,10 @@ class Comparison:
         Of both sides.
     note : str
         How the other side was helped or cut.
-    agreement : callable
-        Of the two arrays; :func:`largest_difference` by default.
     details : callable, optional
-        More figures for the record of the largest N.
+        From inputs and both results to more figures, for the record of the largest N.
+    memory_of_other : bool
+        Whether the other side's memory can be measured here.
     """
 
     work: str
@@ -65,8 +65,16 @@ class Comparison:
     repetitions: dict[int, int] = field(default_factory=dict)
     precision: str = "float64"
     note: str = ""
-    agreement: Callable[[np.ndarray, np.ndarray], float] | None = None
-    details: Callable[[], dict[str, Any]] | None = None
+    details: Callable[[Any, np.ndarray, np.ndarray], dict[str, Any]] | None = None
+    memory_of_other: bool = True
+
+
+class Timed(NamedTuple):
+    """What a side returns that ran elsewhere and timed itself there."""
+
+    result: np.ndarray
+    processor_seconds: float
+    wall_seconds: float
 
 
 def largest_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -102,6 +110,8 @@ def processor_seconds(run: Callable[[], Any]) -> tuple[float, float, Any]:
     """Processor and wall-clock seconds of a call, and what it returns."""
     wall, processor = time.perf_counter(), time.process_time()
     result = run()
+    if isinstance(result, Timed):
+        return result.processor_seconds, result.wall_seconds, result.result
     return time.process_time() - processor, time.perf_counter() - wall, result
 
 
@@ -123,7 +133,6 @@ def measure(name: str, comparison: Comparison) -> list[dict[str, Any]]:
             if turn < repetitions:
                 *times, reference = processor_seconds(lambda inputs=inputs: comparison.theirs(inputs))
                 other.append((times[0] / share, times[1] / share))
-        agree = comparison.agreement or largest_difference
         seconds, rival_seconds = (statistics.median(t[0] for t in side) for side in (mine, other))
         record = {
             "name": name,
@@ -141,9 +150,9 @@ def measure(name: str, comparison: Comparison) -> list[dict[str, Any]]:
             "repetitions": REPETITIONS,
             "repetitions_other": repetitions,
             "share_other": share,
-            "agreement": agree(result, reference),
+            "agreement": largest_difference(result, reference),
             "extra_bytes_ntklib": peak_of(name, "ours", size),
-            "extra_bytes_other": peak_of(name, "theirs", size),
+            "extra_bytes_other": peak_of(name, "theirs", size) if comparison.memory_of_other else None,
             "note": comparison.note,
             "load": os.getloadavg()[0],
         }
@@ -158,7 +167,7 @@ def measure(name: str, comparison: Comparison) -> list[dict[str, Any]]:
         for record in records:
             record[f"exponent_{key}"] = exponent
     if comparison.details is not None:
-        records[-1].update(comparison.details())
+        records[-1].update(comparison.details(inputs, result, reference))
     return records
 
 
@@ -172,7 +181,7 @@ def peak_of(name: str, side: str, size: int) -> int | None:
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on: processor, cores, threads, versions, load."""
+    """Say what the figures depend on: processor, cores, threads, versions, load."""
     names = ("ntklib", "torch", "numpy", "scipy", "nngeometry", "scikit-ntk")
     versions = {}
     for name in names:

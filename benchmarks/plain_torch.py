@@ -12,9 +12,9 @@ def mlp(weights: Parameters, ids: torch.Tensor) -> torch.Tensor:
     """Perceptron over each token, GELU."""
     width = len(weights["hidden"])
     embedded = weights["embedding"][ids]
-    return (torch.nn.functional.gelu(embedded @ weights["hidden"].T / width**0.5) @ weights["output"]).sum() / (
-        width**0.5
-    )
+    return (
+        torch.nn.functional.gelu(embedded @ weights["hidden"].T / width**0.5) @ weights["output"]
+    ).sum() / (width**0.5)
 
 
 def cnn(weights: Parameters, ids: torch.Tensor) -> torch.Tensor:

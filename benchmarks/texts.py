@@ -38,6 +38,6 @@ def polar_labels(docs: Documents, seed: int = 0) -> np.ndarray:
 
 
 def used_vocabulary(docs: Documents) -> tuple[Documents, int]:
-    """Number the tokens that occur anew, and say how many they are."""
+    """Give new numbers to the tokens that occur, and say how many they are."""
     tokens, places = np.unique(docs.ids, return_inverse=True)
     return Documents(places, docs.offsets), len(tokens)
