@@ -9,7 +9,7 @@ import torch
 
 import ntklib
 from benchmarks import plain_torch
-from benchmarks.measure import Comparison
+from benchmarks.measure import REPETITIONS, Comparison
 from benchmarks.texts import LENGTH, VOCABULARY, equal_documents, used_vocabulary
 from ntklib import Documents
 
@@ -77,7 +77,7 @@ def against_one_jacobian(
         theirs=partial(by_jacobians, score, 128, None),
         targets={128: target},
         width=width,
-        repetitions=dict.fromkeys((64, 128), 2),
+        repetitions=dict.fromkeys((64, 128), 1 if vocabulary == "whole" else REPETITIONS),
         precision="float32",
         note=f"documents of {LENGTH} tokens; one vmapped gradient of all documents, one product",
     )
@@ -102,7 +102,7 @@ def mlp_comparison(
         targets=MLP_TARGETS,
         width=WIDTH,
         share=share,
-        repetitions=dict.fromkeys(MLP_SIZES, 2),
+        repetitions=dict.fromkeys(MLP_SIZES, 1),
         precision="float32",
         note=note,
     )

@@ -50,7 +50,7 @@ class Comparison:
     details : callable, optional
         From inputs and both results to more figures, for the record of the largest N.
     memory_of_other : bool
-        Whether the other side's memory can be measured here.
+        Whether the other side's memory can be measured here; it is, for the largest N.
     """
 
     work: str
@@ -152,7 +152,9 @@ def measure(name: str, comparison: Comparison) -> list[dict[str, Any]]:
             "share_other": share,
             "agreement": largest_difference(result, reference),
             "extra_bytes_ntklib": peak_of(name, "ours", size),
-            "extra_bytes_other": peak_of(name, "theirs", size) if comparison.memory_of_other else None,
+            "extra_bytes_other": peak_of(name, "theirs", size)
+            if comparison.memory_of_other and size == comparison.sizes[-1]
+            else None,
             "note": comparison.note,
             "load": os.getloadavg()[0],
         }

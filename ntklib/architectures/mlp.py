@@ -11,7 +11,7 @@ from scipy import sparse
 
 from ntklib.activations import Activation, mean, second_moment
 from ntklib.architectures.base import Architecture
-from ntklib.architectures.network import TextNetwork, one_hot
+from ntklib.architectures.network import TextNetwork, distinct_tokens, one_hot
 from ntklib.architectures.token_kernels import TokenLayers, token_kernels
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
@@ -103,7 +103,7 @@ class MLPNetwork(TextNetwork):
     def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
         """Scores of documents: each distinct token is computed once and added where it occurs."""
         documents = self.documents(docs)
-        tokens, positions = np.unique(documents.ids, return_inverse=True)
+        tokens, positions = distinct_tokens(documents.ids, self.vocabulary_size)
         embedded = self.lookup("embedding", tokens)
         activated = self.architecture.phi.torch(
             torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5
