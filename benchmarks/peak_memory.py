@@ -2,7 +2,7 @@
 
 The system keeps a high-water mark of resident memory for each process. It is set back after the inputs are
 made and after a call on tiny inputs, which loads all code; what it rises to during the call, less what was
-resident before, is the peak. Linux alone has it.
+resident before, is the peak, to a fraction of a megabyte. Linux alone has it.
 """
 
 import gc

@@ -94,7 +94,8 @@ def test_peak_memory_is_that_of_an_array_that_was_freed_again():
         np.ones(2**24)
         return np.ones(2**20)
 
-    assert 2**27 <= extra_bytes(work) < 1.2 * 2**27
+    # The system counts pages in batches, some hundred kilobytes at a time.
+    assert extra_bytes(work) == pytest.approx(2**27, abs=2**20)
 
 
 @pytest.mark.parametrize("name", MODELS)
