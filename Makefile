@@ -20,6 +20,8 @@ SET ?=#              for make full and report: more parameters, such as SET="epo
 FORCE ?=#            any value: execute also the chapters that are up to date
 FRACTION ?= 1#       for make mutation: the share of the mutants to try
 RESULT ?=#           for make mutation: a JSON file for the counts
+JAX ?=#              for make benchmark: any value also compares with neural-tangents (jax, in its own environment)
+ONLY ?=#             for make benchmark: names of comparisons, such as ONLY="mlp-jacobian training-free"
 UPGRADE ?=#          any value: let `make lock` move to newer versions
 
 # `#` comments above keep the blanks before them; strip takes those away.
@@ -43,7 +45,7 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test test-deep chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf clean
+.PHONY: help book test test-deep chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf benchmark clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -128,6 +130,10 @@ browser-test: environment browser ## every built page in Chromium: offline, form
 screenshots: environment browser ## pictures of every page (wide, phone, dark) in _build/screenshots; fails on what tests find
 	@test -f _build/html/index.html || { echo "make screenshots: run make book first"; exit 2; }
 	@$(RUN) -m pipeline.screenshots
+
+benchmark: environment ## ntklib against what else computes the same, into benchmarks/results/speed.json (JAX=yes, ONLY=)
+	@$(RUN) -m benchmarks.environment $(if $(strip $(JAX)),--jax)
+	@.venv-benchmark/bin/python -m benchmarks.run $(ONLY)
 
 pdf: environment browser ## the whole book as one PDF, _build/book.pdf, from the committed notebooks
 	@$(RUN) -m pipeline.pdf

@@ -183,10 +183,11 @@ class Documents(Sequence[np.ndarray]):
             rows = range(len(self))[index]
             ends = self.offsets[rows.start : rows.stop + 1]
             return Documents(self.ids[ends[0] : ends[-1]], np.asarray(ends - ends[0], dtype=np.int64))
-        selected = np.arange(len(self))[index]
-        lengths = self.lengths[selected]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[selected] - offsets[:-1], lengths)
+        starts = self.offsets[:-1][index]
+        lengths = self.offsets[1:][index] - starts
+        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return Documents(self.ids[positions], offsets)
 
     def __iter__(self) -> Iterator[np.ndarray]:

@@ -229,6 +229,26 @@ def one_hot(tokens: Int[np.ndarray, " sites"], size: int) -> sparse.csr_array:
     )
 
 
+def distinct_tokens(
+    ids: Int[np.ndarray, " tokens"], vocabulary_size: int
+) -> tuple[Int[np.ndarray, " distinct"], Int[np.ndarray, " tokens"]]:
+    """Distinct ids in order, and the place of each id among them, as ``np.unique`` gives them.
+
+    By marks in an array over the vocabulary: a small batch is sorted at each step of training otherwise.
+
+    Examples
+    --------
+    >>> distinct_tokens(np.array([7, 2, 7]), 9)
+    (array([2, 7]), array([1, 0, 1]))
+    """
+    present = np.zeros(vocabulary_size, dtype=bool)
+    present[ids] = True
+    tokens = np.flatnonzero(present)
+    places = np.empty(vocabulary_size, dtype=np.int64)
+    places[tokens] = np.arange(len(tokens))
+    return tokens, places[ids]
+
+
 def _stacked(parts: tuple[Any, ...]) -> Any:
     if len(parts) == 1:
         return parts[0]
