@@ -90,6 +90,8 @@ class PartitionedKernel(KernelOperator):
         Upper bound of what one product with a single score a document sends over the network:
         ``8 (3N + Σ_p S_p + partitions · S)``, ``S`` the number of features that more than one partition has,
         ``S_p`` those of partition ``p``.
+    partitions : int
+        How many there are.
 
     Raises
     ------
@@ -143,6 +145,7 @@ class PartitionedKernel(KernelOperator):
         self._ends = np.cumsum([len(bound) for bound in bounds])
         self._entries = sum(entries for entries, _, _ in sizes)
         shared, number = sum(some for _, some, _ in sizes), sizes[0][2]
+        self.partitions = len(sizes)
         self.bytes_per_product = 8 * (3 * len(self) + shared + len(sizes) * number)
 
     def __len__(self) -> int:
