@@ -125,7 +125,7 @@ class PartitionedKernel(KernelOperator):
             partitions = max(sum(client.nthreads().values()), -(-tokens // most))
         # The patterns of a recurrent model follow from the longest document: each partition reads it, too.
         longest = np.asarray(documents[int(documents.lengths.argmax())])
-        sources = _sources(documents, -(-tokens // partitions))
+        sources = _sources(documents, partitions)
         features = [self._submit(_features, architecture, source, longest) for source in sources]
         agreed = self._submit(_agreed, [self._submit(_used, part) for part in features])
         # Kept, so that a partition that is lost can be made again without those that are not.
@@ -215,18 +215,18 @@ class PartitionedKernel(KernelOperator):
             ) from error
 
 
-def _sources(documents: Documents, tokens: int) -> list[Any]:
+def _sources(documents: Documents, partitions: int) -> list[Any]:
     """Cut the documents into what each partition is made from: documents, or their place on disk."""
     sources: list[Any] = []
-    start = 0
-    for block in documents.blocks(tokens):
-        stop = start + len(block)
+    tokens = np.arange(1, partitions + 1) * (int(documents.offsets[-1]) / partitions)
+    stops = np.unique(np.minimum(np.searchsorted(documents.offsets, tokens), len(documents)))
+    for start, stop in zip([0, *stops[:-1].tolist()], stops.tolist(), strict=True):
+        block = documents[start:stop]
         if isinstance(documents, StoredDocuments):
             sources.append((documents.folder, start, stop))
         else:
             small = block.ids.astype(np.int32) if block.ids.max() < 2**31 else block.ids
             sources.append(Documents(small, block.offsets))
-        start = stop
     return sources
 
 
