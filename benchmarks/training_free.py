@@ -85,5 +85,6 @@ COMPARISONS = {
         note=f"{MEASURED_STEPS} steps are trained and scaled; the agreement is of the label scores after "
         "them, of one network, whose width leaves noise",
         details=correlations,
+        memory_of_other=False,
     )
 }
