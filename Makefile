@@ -20,6 +20,8 @@ SET ?=#              for make full and report: more parameters, such as SET="epo
 FORCE ?=#            any value: execute also the chapters that are up to date
 FRACTION ?= 1#       for make mutation: the share of the mutants to try
 RESULT ?=#           for make mutation: a JSON file for the counts
+JAX ?=#              for make benchmark: any value also compares with neural-tangents (jax, in its own environment)
+ONLY ?=#             for make benchmark: names of comparisons, such as ONLY="mlp-jacobian training-free"
 UPGRADE ?=#          any value: let `make lock` move to newer versions
 
 # `#` comments above keep the blanks before them; strip takes those away.
@@ -43,7 +45,7 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf clean
+.PHONY: help book test test-deep chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf benchmark clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -56,6 +58,9 @@ book: environment fetch ## execute the chapters whose inputs changed, build the 
 test: environment fetch ## unit tests, doctests, and nbval over the committed executed notebooks
 	@$(RUN) -m pytest --nbval --doctest-modules -n $(JOBS) --dist loadscope \
 	  --jaxtyping-packages=ntklib,beartype.beartype tests book ntklib
+
+test-deep: environment ## thousands of property cases, the longest documents, every kill; says how many there were
+	@NTKLIB_DEEP=1 $(RUN) -m pytest -n $(JOBS) tests/properties tests/faults
 
 chapter: environment fetch ## execute one chapter: make chapter NAME=mlp
 	@test -n "$(NAME)" || { echo "make chapter: which one? For example: make chapter NAME=mlp"; exit 2; }
@@ -112,9 +117,11 @@ pythons: environment fetch ## execute NAME (default: mlp) on the other Pythons o
 package: environment ## build the wheel of ntklib and try it on its own in a fresh environment
 	@$(RUN) -m pipeline.package
 
+# Three fonts: Chromium alone has none, and reports quote texts of any script. Readers' own browsers have theirs.
 browser: ## install Chromium from Debian's packages, where there is none (CHROMIUM=path names another)
 	@test -n "$$CHROMIUM" || command -v chromium google-chrome >/dev/null \
-	  || { apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-liberation; }
+	  || { apt-get update --quiet && apt-get install --yes --no-install-recommends \
+	    chromium fonts-liberation fonts-wqy-microhei fonts-noto-color-emoji; }
 
 browser-test: environment browser ## every built page in Chromium: offline, formulas, phone, dark mode, search, accessibility
 	@test -f _build/html/index.html || { echo "make browser-test: run make book first"; exit 2; }
@@ -123,6 +130,10 @@ browser-test: environment browser ## every built page in Chromium: offline, form
 screenshots: environment browser ## pictures of every page (wide, phone, dark) in _build/screenshots; fails on what tests find
 	@test -f _build/html/index.html || { echo "make screenshots: run make book first"; exit 2; }
 	@$(RUN) -m pipeline.screenshots
+
+benchmark: environment ## ntklib against what else computes the same, into benchmarks/results/speed.json (JAX=yes, ONLY=)
+	@$(RUN) -m benchmarks.environment $(if $(strip $(JAX)),--jax)
+	@.venv-benchmark/bin/python -m benchmarks.run $(ONLY)
 
 pdf: environment browser ## the whole book as one PDF, _build/book.pdf, from the committed notebooks
 	@$(RUN) -m pipeline.pdf

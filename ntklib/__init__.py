@@ -43,6 +43,8 @@ _HOMES = {
     "training_free": ("TrainingFreeModel", "training_free_model"),
     "training": ("TrainingRun", "train"),
     "edited_documents": ("document_spectrum",),
+    "stored_documents": ("open_documents", "write_documents"),
+    "stored_kernel": ("kernel_on_disk",),
     "sweeps": ("sweep",),
     "statistics": ("bootstrap_interval", "cooccurrence", "label_scores", "noise_floor", "token_classes"),
     "claims": ("read_claims", "record_claim"),

@@ -75,8 +75,12 @@ def save_checkpoint(
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    # Through an open file: torch would note the temporary file's name in it, different each time.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's writer does not say why it could not write
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_checkpoint(

@@ -15,8 +15,8 @@ from ntklib.architectures import Attention
 from ntklib.architectures.catalogue import get_architecture
 from ntklib.corpora.tokenization import tokenize
 from ntklib.documents import Documents
-from ntklib.dynamics import FeatureKernel, default_time
 from ntklib.explanations import Explanation, explain_score
+from ntklib.feature_kernel import FeatureKernel, default_time
 from ntklib.logistic_flow import checked_times, integrate_residuals, probabilities, targets_of
 from ntklib.spectrum import FeatureColumns, FeatureMap
 
@@ -37,7 +37,7 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
         hyper-parameters of your choice, such as ``ntklib.CNN(window=2, activation="gelu")``.
     time : float, optional
         Flow time, in units of learning rate times epochs of a loss summed over the documents: more time fits
-        the training documents closer. By default that of :func:`~ntklib.dynamics.default_time`.
+        the training documents closer. By default that of :func:`~ntklib.feature_kernel.default_time`.
     input : {"counts", "tokens", "text"}
         What ``X`` is:
 

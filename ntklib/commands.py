@@ -258,7 +258,8 @@ def _ids(texts: Corpus, probe: str) -> list[int]:
 
 
 def _flow(model: "Architecture", texts: Corpus, time: float | None, probes: Any) -> Any:
-    from ntklib.dynamics import default_time, gradient_flow
+    from ntklib.dynamics import gradient_flow
+    from ntklib.feature_kernel import default_time
 
     if time is None:
         time = default_time(model.feature_map(texts.tokens))

@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Int
 from scipy import sparse
 
+LARGEST_ID = 2**32 - 1
+"""Of a token, so that the code of an n-gram's beginning and one more token is an int64."""
+
 
 @dataclass(frozen=True, eq=False)
 class Documents(Sequence[np.ndarray]):
@@ -34,6 +37,16 @@ class Documents(Sequence[np.ndarray]):
 
     ids: Int[np.ndarray, " tokens"]
     offsets: Int[np.ndarray, " documents_plus_one"]
+
+    def __post_init__(self) -> None:
+        if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.ids):
+            raise ValueError(
+                f"offsets must begin with 0 and end with the {len(self.ids)} ids, not {self.offsets!r:.60}."
+            )
+        lengths = np.diff(self.offsets)
+        if lengths.min(initial=1) < 1:
+            row = int(np.argmax(lengths < 1))
+            raise ValueError(f"offsets[{row + 1}] is not above offsets[{row}]: document {row} is empty.")
 
     @classmethod
     def of(cls, docs: Any, *, name: str = "docs", vocabulary_size: int | None = None) -> "Documents":
@@ -64,6 +77,8 @@ class Documents(Sequence[np.ndarray]):
         """
         tokens = getattr(docs, "tokens", docs)
         documents = tokens if isinstance(tokens, cls) else cls._from_sequences(tokens, name)
+        if len(documents) == 0:
+            raise ValueError(f"{name} is empty: give at least one document, such as [[3, 1]].")
         if vocabulary_size is not None and len(documents.ids) and documents.ids.max() >= vocabulary_size:
             position = int(np.argmax(documents.ids >= vocabulary_size))
             raise ValueError(
@@ -74,17 +89,16 @@ class Documents(Sequence[np.ndarray]):
 
     @classmethod
     def _from_sequences(cls, docs: Any, name: str) -> "Documents":
-        if isinstance(docs, str | bytes) or not isinstance(docs, Sequence | np.ndarray):
+        flat = isinstance(docs, str | bytes) or (isinstance(docs, np.ndarray) and docs.ndim == 0)
+        if flat or not isinstance(docs, Sequence | np.ndarray):
             raise TypeError(
                 f"{name} must be a sequence of integer sequences such as [[3, 1], [2]], "
                 f"not {type(docs).__name__}; ntklib.load_corpus turns text into token ids."
             )
-        if len(docs) == 0:
-            raise ValueError(f"{name} is empty: give at least one document, such as [[3, 1]].")
         lengths = np.zeros(len(docs), dtype=np.int64)
         arrays: list[np.ndarray] = []
         for i, document in enumerate(docs):
-            if isinstance(document, str | bytes) or np.ndim(document) != 1:
+            if isinstance(document, str | bytes) or _dimensions(document) != 1:
                 raise TypeError(
                     f"{name}[{i}] must be a sequence of integer token ids, not {type(document).__name__} "
                     f"({document!r:.40}); ntklib.load_corpus turns text into token ids."
@@ -101,9 +115,15 @@ class Documents(Sequence[np.ndarray]):
                 )
             if array.min() < 0:
                 raise ValueError(f"{name}[{i}] holds token id {array.min()}: ids must be 0 or larger.")
+            if array.max() > LARGEST_ID:
+                raise ValueError(
+                    f"{name}[{i}] holds token id {array.max()}: ids must be at most {LARGEST_ID:,}. "
+                    "Number the tokens that occur from 0."
+                )
             lengths[i] = len(array)
             arrays.append(array.astype(np.int64))
-        return cls(np.concatenate(arrays), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        ids = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
+        return cls(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
     @property
     def lengths(self) -> Int[np.ndarray, " documents"]:
@@ -131,6 +151,21 @@ class Documents(Sequence[np.ndarray]):
         counts.sum_duplicates()  # in place: hence the copy
         return counts
 
+    def blocks(self, tokens: int) -> Iterator["Documents"]:
+        """Neighbouring documents together, about ``tokens`` tokens at a time and at least one document.
+
+        Examples
+        --------
+        >>> [block.lengths.tolist() for block in Documents.of([[1, 2], [3], [4], [5, 6, 7, 8]]).blocks(3)]
+        [[2, 1], [1], [4]]
+        """
+        start = 0
+        while start < len(self):
+            stop = int(np.searchsorted(self.offsets, self.offsets[start] + tokens, side="right")) - 1
+            stop = min(max(stop, start + 1), len(self))
+            yield self[start:stop]
+            start = stop
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -143,10 +178,16 @@ class Documents(Sequence[np.ndarray]):
         if isinstance(index, int | np.integer):
             row = range(len(self))[index]
             return self.ids[self.offsets[row] : self.offsets[row + 1]]
-        selected = np.arange(len(self))[index]
-        lengths = self.lengths[selected]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[selected] - offsets[:-1], lengths)
+        if isinstance(index, slice) and range(len(self))[index].step == 1 and len(range(len(self))[index]):
+            # Neighbours share the ids' memory, which may be a file's.
+            rows = range(len(self))[index]
+            ends = self.offsets[rows.start : rows.stop + 1]
+            return Documents(self.ids[ends[0] : ends[-1]], np.asarray(ends - ends[0], dtype=np.int64))
+        starts = self.offsets[:-1][index]
+        lengths = self.offsets[1:][index] - starts
+        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return Documents(self.ids[positions], offsets)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -154,3 +195,10 @@ class Documents(Sequence[np.ndarray]):
 
     def __repr__(self) -> str:
         return f"Documents({len(self)} documents, {len(self.ids)} tokens)"
+
+
+def _dimensions(document: Any) -> int:
+    try:
+        return np.ndim(document)
+    except ValueError:  # a token id beside a sequence
+        return -1

@@ -8,9 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ntklib.cluster import PartitionedKernel
 from ntklib.documents import Documents
+from ntklib.feature_kernel import FeatureKernel, KernelOperator
 from ntklib.logistic_flow import (
     checked_scores,
     checked_times,
@@ -32,85 +33,6 @@ class HasFeatureMap(Protocol):
         ...
 
 
-class FeatureKernel:
-    """The kernel of the training documents as an operator, ``Θ a = Φ (λ ∘ Φᵀ a)``: linear in the tokens.
-
-    Parameters
-    ----------
-    features : FeatureMap
-        Of the training documents.
-    """
-
-    def __init__(self, features: FeatureMap) -> None:
-        self.matrix = features.matrix
-        self.transpose = features.matrix.T.tocsr()
-        self.weights = features.weights
-
-    def feature_scores(self, dual: np.ndarray) -> np.ndarray:
-        """``λ ∘ Φᵀ a``: what each feature adds to the score of a document that holds it once."""
-        return (self.weights * (self.transpose @ dual).T).T
-
-    def __call__(self, dual: np.ndarray) -> np.ndarray:
-        """``Θ a``."""
-        return self.matrix @ self.feature_scores(dual)
-
-    def largest_eigenvalue(self, start: Float[np.ndarray, " documents"] | None = None) -> float:
-        """``λ_max(Θ)`` to one part in a thousand, from above.
-
-        The iteration starts from ones, or from ``start``: features that are centred are orthogonal to ones.
-        """
-        n = self.matrix.shape[0]
-        if n < 3:
-            return float(np.linalg.eigvalsh(self(np.eye(n))).max())
-        operator = LinearOperator((n, n), matvec=self, dtype=np.float64)
-        # A fixed start makes the Lanczos iteration, and so every step of the flow, the same in each run.
-        first = np.ones(n) if start is None else start
-        return 1.001 * float(eigsh(operator, k=1, v0=first, tol=1e-4, return_eigenvectors=False)[0])
-
-
-def default_time(features: FeatureMap) -> float:
-    """Flow time at which to stop where nobody says when: ``10 / mean_i Θ(x_i, x_i)``, without the bias.
-
-    A document that shares no feature with another follows ``ds/dt = Θ(x, x) (1 − sigmoid(s))``, so
-    ``s + eˢ = 1 + Θ(x, x) t``: at ``Θ(x, x) t = 10`` its own label has the probability 0.9. The rule looks at
-    no label, and scaling a kernel does not change what is predicted at that time.
-
-    Parameters
-    ----------
-    features : FeatureMap
-        Of the training documents.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If all features are zero.
-
-    Notes
-    -----
-    The bias, which all documents share, counts only where there is nothing else. Source: definition of this
-    book. It is a start, not an optimum: validate the time where the accuracy matters.
-
-    Examples
-    --------
-    >>> import ntklib
-    >>> default_time(ntklib.MLP("identity").feature_map([[0], [1]]))  # Θ(x, x) = 3
-    3.3333333333333335
-    """
-    squares = features.matrix.multiply(features.matrix)
-    weights = features.weights
-    sizes = np.array([len(pattern) for pattern in features.columns.patterns])
-    without_bias = np.where(sizes[features.columns.pattern_index] > 0, weights, 0.0)
-    for chosen in (without_bias, weights):
-        diagonal = float((squares @ chosen).mean())
-        if diagonal > 0:
-            return 10 / diagonal
-    raise ValueError("the documents have a kernel of zero: there is nothing to learn from, at any time.")
-
-
 @dataclass(frozen=True, eq=False)
 class GradientFlow:
     """The solution of :func:`gradient_flow`.
@@ -126,20 +48,23 @@ class GradientFlow:
         ``α_i(t) = ∫₀ᵗ r_i dt``, how much training document ``i`` has pulled.
     largest_eigenvalue : float
         ``λ_max`` of the training kernel.
-    features : FeatureMap
-        Of the training documents. Its ``error_bound`` says what a truncated one leaves out.
     """
 
     scores: pd.DataFrame
     times: Float[np.ndarray, " times"]
     dual: Float[np.ndarray, "times documents *classes"]
     largest_eigenvalue: float
-    features: FeatureMap
+    _kernel: KernelOperator
     _architecture: HasFeatureMap
     _classes: int
     _initial: Float[np.ndarray, "documents *classes"]
     _targets: Float[np.ndarray, "documents *classes"]
-    _probes: dict[Any, Sequence[int]]
+    _probes: Mapping[Any, Sequence[int]]
+
+    @property
+    def features(self) -> FeatureMap:
+        """Of the training documents. Its ``error_bound`` says what a truncated one leaves out."""
+        return self._kernel.features
 
     @property
     def largest_stable_learning_rate(self) -> float:
@@ -163,13 +88,13 @@ class GradientFlow:
         -------
         (M,) or (M, C) float64
         """
-        matrix, _, _ = self._architecture.feature_map(docs, self.features.columns)
-        return matrix @ FeatureKernel(self.features).feature_scores(self.dual[self._row(time)])
+        scores = self._kernel.feature_scores(self.dual[self._row(time)])
+        return self._architecture.feature_map(docs, self._kernel.columns).matrix @ scores
 
     def residuals(self, time: float | None = None) -> Float[np.ndarray, "documents *classes"]:
         """``r_i(t) = y_i − p_i(t)`` of the training documents at a recorded time, the last one by default."""
-        kernel = FeatureKernel(self.features)
-        return self._targets - probabilities(self._initial + kernel(self.dual[self._row(time)]))
+        change = self._kernel(self.dual[self._row(time)])
+        return self._targets - probabilities(self._initial + change)
 
     def attribution(self, probe: Any, time: float | None = None, label: int | None = None) -> pd.DataFrame:
         """Split a probe's score change exactly into training documents, patterns and parameter groups.
@@ -215,15 +140,13 @@ class GradientFlow:
             if label is None or not 0 <= label < self._classes:
                 raise ValueError(f"label must be a class, 0 to {self._classes - 1}, not {label!r}.")
             dual = dual[:, label]
-        columns = self.features.columns
-        probe_features = self._architecture.feature_map([tokens], columns).matrix.toarray()[0]
-        weights = self.features.pattern_weights
-        parts = {}
-        for place, pattern in enumerate(columns.patterns):
-            span = slice(int(columns.starts[place]), int(columns.starts[place + 1]))
-            overlap = self.features.matrix[:, span] @ probe_features[span]
-            for group in weights.columns:
-                parts[pattern_name(pattern), group] = dual * overlap * weights[group].iloc[place]
+        columns, weights = self._kernel.columns, self._kernel.pattern_weights
+        overlaps = self._kernel.overlaps(self._architecture.feature_map([tokens], columns).matrix)
+        parts = {
+            (pattern_name(pattern), group): dual * overlaps[:, place] * weights[group].iloc[place]
+            for place, pattern in enumerate(columns.patterns)
+            for group in weights.columns
+        }
         index = pd.RangeIndex(len(dual), name="document")
         return pd.DataFrame(parts, index=index).rename_axis(columns=["pattern", "group"])
 
@@ -244,6 +167,7 @@ def gradient_flow(
     *,
     initial_scores: Any = None,
     tolerance: float = 1e-4,
+    client: Any = None,
 ) -> GradientFlow:
     """Predict the label scores of an infinitely wide network over training time, without training one.
 
@@ -267,6 +191,10 @@ def gradient_flow(
         one given network, pass its own initial scores.
     tolerance : float
         Largest error of a training document's score a step may add, relative to ``1 + |s|``.
+    client : dask.distributed.Client, optional
+        Keeps the features of the training documents on the workers of this cluster, part by part, and
+        computes there: see :class:`~ntklib.cluster.PartitionedKernel`. The result is the same up to rounding,
+        also when workers die. It lasts as long as the cluster.
 
     Returns
     -------
@@ -274,9 +202,11 @@ def gradient_flow(
 
     Raises
     ------
+    TypeError
+        If the client is none.
     ValueError
         If labels do not fit the documents, times do not increase, a probe is empty, the tolerance is not
-        between 1e-12 and 1, or the kernel of the documents is zero.
+        between 1e-12 and 1, the kernel of the documents is zero, or the client's cluster cannot work.
 
     Notes
     -----
@@ -297,20 +227,37 @@ def gradient_flow(
     documents, labels, classes = training_set(corpus)
     instants = checked_times(times)
     named = named_probes(probes, documents, corpus)
-    features = architecture.feature_map(documents)
-    kernel = FeatureKernel(features)
-    outputs = 1 if classes == 2 else classes
-    targets = targets_of(labels, classes)
-    initial = checked_scores(initial_scores, targets.shape)
+    if client is None:
+        kernel: KernelOperator = FeatureKernel(architecture.feature_map(documents))
+    else:
+        kernel = PartitionedKernel(client, architecture, documents)
+    return flow_of_kernel(architecture, kernel, labels, classes, instants, named, initial_scores, tolerance)
 
-    if not features.weights.any():
+
+def flow_of_kernel(
+    architecture: HasFeatureMap,
+    kernel: KernelOperator,
+    labels: Int[np.ndarray, " documents"],
+    classes: int,
+    instants: Float[np.ndarray, " times"],
+    named: Mapping[Any, Sequence[int]],
+    initial_scores: Any,
+    tolerance: float,
+    largest: float | None = None,
+) -> GradientFlow:
+    """Solve the flow of :func:`gradient_flow` for a kernel that is there already."""
+    if not kernel.weights.any():
         raise ValueError(
             "architecture has a kernel of zero: its activation is zero everywhere, so it learns nothing."
         )
-    largest = kernel.largest_eigenvalue()
+    targets = targets_of(labels, classes)
+    initial = checked_scores(initial_scores, targets.shape)
+    outputs = 1 if targets.ndim == 1 else classes
+    if largest is None:
+        largest = kernel.largest_eigenvalue()
     dual = integrate_residuals(kernel, largest, targets, initial, instants, tolerance)
 
-    probe_matrix, _, _ = architecture.feature_map(list(named.values()), features.columns)
+    probe_matrix = architecture.feature_map(list(named.values()), kernel.columns).matrix
     values = np.stack([probe_matrix @ kernel.feature_scores(state) for state in dual])
     index = pd.Index(instants, name="time")
     if outputs == 1:
@@ -319,7 +266,7 @@ def gradient_flow(
         columns = pd.MultiIndex.from_product([list(named), range(classes)], names=["probe", "class"])
     scores = pd.DataFrame(values.reshape(len(instants), -1), index=index, columns=columns)
     return GradientFlow(
-        scores, instants, dual, largest, features, architecture, outputs, initial, targets, named
+        scores, instants, dual, largest, kernel, architecture, outputs, initial, targets, named
     )
 
 

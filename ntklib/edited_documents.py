@@ -9,7 +9,8 @@ from jaxtyping import Float
 from ntklib.documents import Documents
 from ntklib.empirical import expected_ntk
 from ntklib.spectrum import feature_spectrum, moebius_weights
-from ntklib.validation import checked_integer
+from ntklib.statistics import bootstrap_interval
+from ntklib.validation import checked_integer, proportion
 
 
 def edited_documents(order: int, bases: int) -> tuple[Documents, Documents]:
@@ -80,7 +81,7 @@ def document_spectrum(
     Raises
     ------
     ValueError
-        If a count is out of its range.
+        If a count or the level is out of its range.
     TypeError
         If the model has neither a kernel nor networks.
 
@@ -97,6 +98,9 @@ def document_spectrum(
     [0.0, 1.0, 0.0]
     """
     documents, copies = edited_documents(order, bases)
+    proportion(level, "level")
+    checked_integer(resamples, "resamples", 100)
+    checked_integer(seed, "seed", 0)
     if hasattr(model, "kernel"):
         kernels = model.kernel(documents, copies)[None]
     elif hasattr(model, "network"):
@@ -107,11 +111,17 @@ def document_spectrum(
         )
     of_own_copies = kernels.reshape(len(kernels), bases, bases, 2**order)[:, range(bases), range(bases)]
     by_network = of_own_copies.mean(axis=1)
-    share = _shares(by_network.mean(axis=0), order)
-    rng = np.random.default_rng(checked_integer(seed, "seed", 0))
-    draws = rng.integers(0, len(kernels), (checked_integer(resamples, "resamples", 100), len(kernels)))
-    resampled = np.stack([_shares(by_network[draw].mean(axis=0), order) for draw in draws])
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+
+    def shares(values: np.ndarray, axis: int) -> np.ndarray:
+        """Of the networks' mean: the copies are on the first axis that is left."""
+        means = np.asarray(values).mean(axis=axis)
+        columns = [_shares(mean, order) for mean in means.reshape(2**order, -1).T]
+        return np.stack(columns, axis=-1).reshape(order + 1, *means.shape[1:])
+
+    if len(by_network) == 1:  # an exact kernel has nothing to resample
+        share = low = high = shares(by_network, axis=0)
+    else:
+        share, low, high, _ = bootstrap_interval(by_network, shares, level, resamples, seed)
     return pd.DataFrame(
         {"share": share, "low": low, "high": high}, index=pd.RangeIndex(order + 1, name="order")
     )

@@ -26,6 +26,17 @@ class HasTangents(Protocol):
         ...
 
 
+@runtime_checkable
+class HasParameterKernels(Protocol):
+    """A network that computes its NTK parameter by parameter, within a limit of memory."""
+
+    def parameter_kernels(
+        self, docs_a: Documents, docs_b: Documents, output: int, memory_limit: int
+    ) -> Iterator[tuple[str, Float[np.ndarray, "n m"]]]:
+        """Names of all parameters and their parts of the kernel, in arrays that the caller may change."""
+        ...
+
+
 def empirical_ntk(
     network: torch.nn.Module,
     docs_a: Any,
@@ -55,7 +66,8 @@ def empirical_ntk(
         any module: it differentiates document by document. ``"auto"`` takes the first where the network has
         it.
     memory_limit : int
-        Bytes that ``"jacobian"`` may hold in gradients; with fewer it computes some gradients again.
+        Bytes that may be held beside the kernel: in gradients by ``"jacobian"``, in layers of tokens by a
+        perceptron's ``"structured"`` way. With fewer some are computed again.
 
     Returns
     -------
@@ -66,7 +78,7 @@ def empirical_ntk(
     ------
     TypeError, ValueError
         If documents are malformed, ``output`` or ``method`` does not fit the network, no parameter is
-        trained, or weights are not finite.
+        trained, or weights or gradients are not finite.
     MemoryError
         If the gradients of two documents, or the kernel, cannot fit.
 
@@ -190,6 +202,11 @@ def expected_ntk(
     checked_integer(networks, "networks", 2)
     first = Documents.of(docs_a, name="docs_a")
     second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
+    require_memory(
+        8 * (networks + 2) * len(first) * len(second),
+        f"{networks} kernels of {len(first)} x {len(second)}",
+        "pass fewer documents, or take fewer networks",
+    )
     tokens, places = np.unique(np.concatenate([first.ids, second.ids]), return_inverse=True)
     rows = Documents(places[: len(first.ids)], first.offsets)
     columns = None if docs_b is None else Documents(places[len(first.ids) :], second.offsets)
@@ -281,7 +298,8 @@ def trained_parameters(network: torch.nn.Module) -> dict[str, torch.Tensor]:
             "network has no parameter with requires_grad=True: nothing is trained, so there is no NTK."
         )
     for name, parameter in parameters.items():
-        if not parameter.isfinite().all():
+        # A finite sum has finite terms, and needs no array of its own, as the second question does.
+        if not parameter.sum().isfinite() and not parameter.isfinite().all():
             raise ValueError(
                 f"network's parameter {name!r} holds a NaN or an infinity: did its training diverge?"
             )
@@ -323,15 +341,23 @@ def _kernels(
     keys = {name: named.get(name, name) if by_group else "all" for name in parameters}
     size = 8 * len(first) * len(second)
     require_memory(
-        size * len(set(keys.values())), f"a kernel of {len(first)} x {len(second)}", "pass fewer documents"
+        size * len(set(keys.values())),
+        f"a kernel of {len(first)} x {len(second)}",
+        "pass fewer documents, or write the kernel to disk in tiles with ntklib.kernel_on_disk",
     )
     totals = {key: np.zeros((len(first), len(second))) for key in keys.values()}
-    with evaluating(network), torch.enable_grad():
+    # An overflow is found in the result.
+    with evaluating(network), torch.enable_grad(), np.errstate(over="ignore", invalid="ignore"):
         _check_output(network, first, output)
         if isinstance(network, HasTangents) and method != "jacobian":
-            _add_structured(network, first, second, output, keys, totals)
+            _add_structured(network, first, second, output, memory_limit, keys, totals)
         else:
             _add_by_jacobian(network, parameters, first, second, output, memory_limit, keys, totals)
+    if not all(np.isfinite(total).all() for total in totals.values()):
+        raise ValueError(
+            "the network's scores or gradients of these documents are not finite: take smaller standard "
+            "deviations of its weights, shorter documents or, where they are float32, float64 weights."
+        )
     return totals
 
 
@@ -354,9 +380,15 @@ def _add_structured(
     first: Documents,
     second: Documents,
     output: int,
+    memory_limit: int,
     keys: dict[str, str],
     totals: dict[str, np.ndarray],
 ) -> None:
+    if isinstance(network, HasParameterKernels):
+        for name, part in network.parameter_kernels(first, second, output, memory_limit):
+            if name in keys:
+                totals[keys[name]] += part
+        return
     rows = _checked_tangents(network, first, output, keys)
     columns = rows if second is first else _checked_tangents(network, second, output, keys)
     for name in keys:

@@ -21,6 +21,11 @@ def replacing(path: Path) -> Iterator[Path]:
     Path
         Of the temporary file.
 
+    Raises
+    ------
+    OSError
+        If the file cannot be written; it names the file. What was at ``path`` stays as it was.
+
     Examples
     --------
     >>> folder = Path(tempfile.mkdtemp())
@@ -36,5 +41,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        # A failed write, on a full disk say, does not name its file.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.special import softmax
 
 from ntklib.chebyshev import integrate
 from ntklib.documents import Documents
 from ntklib.dynamics import HasFeatureMap
+from ntklib.feature_kernel import largest_eigenvalue
 from ntklib.logistic_flow import checked_times, largest_curvature
 from ntklib.memory import require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap
@@ -194,8 +194,8 @@ def language_flow(
         raise ValueError("architecture has a kernel of zero: it learns nothing.")
     require_memory(
         8 * (len(instants) + 8) * len(weights) * number,
-        f"a flow of {len(weights):,} features and {number:,} classes",
-        "Take fewer targets, features or times.",
+        f"A flow of {len(weights):,} features and {number:,} classes",
+        "take fewer targets, features or times",
     )
     indicator = sparse.csr_array(
         (np.ones(len(wanted)), (np.arange(len(wanted)), wanted)), shape=(len(wanted), number)
@@ -223,7 +223,11 @@ def language_flow(
         scale = 1 + np.abs(weights[:, None] * pulls)
         return float((np.abs(weights[:, None] * error) / scale).max() / tolerance)
 
-    radius = largest_curvature(number) * _largest_eigenvalue(matrix, repeats, weights)
+    # λ_max of the kernel of all contexts is that of its dual, of the size of the features.
+    scaled = sparse.diags_array(np.sqrt(repeats)) @ matrix @ sparse.diags_array(np.sqrt(weights))
+    scaled, transpose = sparse.csr_array(scaled), sparse.csr_array(scaled.T)
+    largest = largest_eigenvalue(lambda effects: transpose @ (scaled @ effects), len(weights))
+    radius = largest_curvature(number) * largest
     states = integrate(rate, np.zeros(cooccurrence.shape), instants, radius, error_norm)
     return LanguageFlow(
         instants, np.stack(list(states)), weights, features.columns, len(repeats), architecture
@@ -245,16 +249,3 @@ def _different_rows(matrix: sparse.csr_array) -> tuple[sparse.csr_array, Int[np.
             kept.append(row)
         places[row] = place
     return matrix[np.array(kept)], np.bincount(places)
-
-
-def _largest_eigenvalue(
-    matrix: sparse.csr_array, repeats: Int[np.ndarray, " rows"], weights: Float[np.ndarray, " features"]
-) -> float:
-    """``λ_max`` of the kernel of all contexts, to one part in a thousand from above."""
-    scaled = sparse.csr_array(matrix * np.sqrt(repeats)[:, None]) * np.sqrt(weights)
-    small = sparse.csr_array(scaled.T)
-    size = small.shape[0]
-    if size < 3:
-        return float(np.linalg.eigvalsh((small @ scaled).toarray()).max())
-    operator = LinearOperator((size, size), matvec=lambda a: small @ (scaled @ a), dtype=np.float64)
-    return 1.001 * float(eigsh(operator, k=1, v0=np.ones(size), tol=1e-4, return_eigenvectors=False)[0])

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ntklib.batches import batches, epoch_generator
 from ntklib.documents import Documents
 from ntklib.training import OPTIMIZERS
-from ntklib.validation import checked_integer, finite_array
+from ntklib.validation import checked_integer, finite_array, one_of
 
 
 def limited_vocabulary(corpus: Any, size: int) -> tuple[Documents, tuple[str, ...]]:
@@ -248,9 +248,7 @@ def train_language_model(
     """
     documents = Documents.of(docs)
     documents = documents[np.flatnonzero(documents.lengths > 1)]
-    if optimizer not in OPTIMIZERS:
-        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {optimizer!r}.")
-    stepper = OPTIMIZERS[optimizer](network.parameters(), lr=learning_rate)
+    stepper = OPTIMIZERS[one_of(optimizer, OPTIMIZERS, "optimizer")](network.parameters(), lr=learning_rate)
     size, last = checked_integer(batch_size, "batch_size"), checked_integer(epochs, "epochs")
     losses = []
     for epoch in tqdm(range(last), unit="epoch", disable=None if progress else True):

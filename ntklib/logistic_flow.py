@@ -13,6 +13,7 @@ from jaxtyping import Float
 from scipy.special import expit, softmax
 
 from ntklib.chebyshev import integrate
+from ntklib.memory import require_memory
 from ntklib.validation import checked_integer, finite_array
 
 
@@ -175,6 +176,12 @@ def kernel_flow(
     >>> flow.score_changes([[3.0]])[:, 0].round(3)
     array([0.   , 1.074, 1.673])
     """
+    size = len(kernel)
+    require_memory(
+        3 * 8 * size**2,
+        f"A flow of a {size:,} x {size:,} kernel",
+        "pass fewer documents, or solve gradient_flow, which needs no kernel matrix",
+    )
     matrix = finite_array(kernel, "kernel", (None, None))
     if matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9):
         raise ValueError(

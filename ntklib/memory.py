@@ -2,6 +2,12 @@
 
 import psutil
 
+INSTEAD_OF_A_KERNEL = (
+    "pass fewer documents, work with feature_map, which needs no kernel matrix, or write the kernel to disk "
+    "in tiles with ntklib.kernel_on_disk"
+)
+"""What to do where a kernel does not fit."""
+
 
 def require_memory(needed: int, purpose: str, remedy: str) -> None:
     """Refuse an allocation that this machine cannot hold.

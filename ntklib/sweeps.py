@@ -10,6 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
+from ntklib.cluster import checked_client
 from ntklib.result_files import function_fingerprint, load_result, point_key, save_result
 
 
@@ -21,6 +22,7 @@ def sweep(
     cache: str | Path | None = None,
     progress: bool = True,
     description: str = "sweep",
+    client: Any = None,
 ) -> list[Any]:
     """Evaluate ``function(**point)`` at each point.
 
@@ -39,6 +41,9 @@ def sweep(
         Show a bar, on a terminal only.
     description : str
         What the bar is called.
+    client : dask.distributed.Client, optional
+        Computes the points on the workers of this cluster instead, as many at a time as they have threads.
+        ``cache`` stays a folder of this machine. A point whose worker died is computed by another one.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def sweep(
         If ``function`` cannot be called, ``points`` are not mappings, or a result cannot be kept in
         ``cache``: numbers, strings, lists, tuples, dicts, arrays, Series and DataFrames can.
     ValueError
-        If there is no point, or ``jobs`` is 0.
+        If there is no point, ``jobs`` is 0 or given beside ``client``, or the client's cluster cannot work.
     Exception
         Whatever ``function`` raises, with a note that names the point.
 
@@ -64,6 +69,10 @@ def sweep(
         raise TypeError(f"function must be callable, not {function!r:.60}.")
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
         raise ValueError(f"jobs must be a number of processes, or -1 for one a core, not {jobs!r}.")
+    if client is not None:
+        checked_client(client)
+        if jobs != 1:
+            raise ValueError(f"jobs must be left out with client, whose workers are used, not {jobs!r}.")
     calls = _checked_points(points)
     paths: list[Path | None] = [None] * len(calls)
     if cache is not None:
@@ -89,7 +98,13 @@ def sweep(
     with bar, warnings.catch_warnings():
         # joblib replaces a worker that has grown by some hundred MB, and says so; no point is lost by that.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-        for i, value in zip(pending, _run(function, calls, paths, pending, jobs), strict=True):
+        if client is None:
+            computed: Iterator[tuple[int, Any]] = zip(
+                pending, _run(function, calls, paths, pending, jobs), strict=True
+            )
+        else:
+            computed = _run_on_cluster(client, function, calls, paths, pending)
+        for i, value in computed:
             results[i] = value
             bar.update()
     first_of = {path: i for i, path in reversed(list(enumerate(paths))) if path is not None}
@@ -106,17 +121,55 @@ def _run(
         return iter(Parallel(n_jobs=jobs, return_as="generator")(delayed(_evaluate)(*task) for task in tasks))
 
 
+def _run_on_cluster(
+    client: Any, function: Callable[..., Any], calls: list[dict], paths: list[Path | None], pending: list[int]
+) -> Iterator[tuple[int, Any]]:
+    """Results as they come, each saved before the next is waited for."""
+    from distributed import as_completed
+    from distributed.scheduler import KilledWorker
+
+    places = {client.submit(_evaluate_on_worker, function, calls[i], pure=False): i for i in pending}
+    try:
+        for future in as_completed(places):
+            i = places[future]
+            if future.status == "error" and isinstance(future.exception(), KilledWorker):
+                raise RuntimeError(f"every worker that was given the point {calls[i]!r:.200} died over it.")
+            value = future.result()
+            if (path := paths[i]) is not None:
+                with _naming(calls[i]):
+                    save_result(path, value)
+            yield i, value
+    finally:
+        client.cancel(list(places))
+
+
+def _evaluate_on_worker(function: Callable[..., Any], call: dict[str, Any]) -> Any:
+    import torch
+
+    # For good: a worker may compute several points at a time, and the limits are those of its process.
+    torch.set_num_threads(1)
+    threadpool_limits(limits=1)
+    with _naming(call):
+        return function(**call)
+
+
 def _evaluate(function: Callable[..., Any], call: dict[str, Any], path: Path | None) -> Any:
     """One point, on one thread. Saved in the process that computed it, so that no interrupt loses it."""
-    try:
+    with _naming(call):
         with _one_thread():
             value = function(**call)
         if path is not None:
             save_result(path, value)
+    return value
+
+
+@contextmanager
+def _naming(call: dict[str, Any]) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         error.add_note(f"in sweep at point {call!r:.200}")
         raise
-    return value
 
 
 @contextmanager

@@ -1,15 +1,15 @@
 """A classifier that is never trained: gradient flow at infinite width, stopped by validation documents."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 
 from ntklib.documents import Documents
-from ntklib.dynamics import GradientFlow, gradient_flow, training_set
-from ntklib.spectrum import FeatureColumns, FeatureMap
+from ntklib.dynamics import GradientFlow, flow_of_kernel, training_set
+from ntklib.feature_kernel import FeatureKernel
 from ntklib.validation import checked_integer, labelled_documents
 
 HORIZONS = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -17,10 +17,6 @@ HORIZONS = (0.3, 1.0, 3.0, 10.0, 30.0)
 LARGEST_STIFFNESS = 2e5
 """Largest product of flow time and largest eigenvalue: beyond it the integration takes too many steps."""
 _SAMPLE = 200
-
-
-class _Model(Protocol):
-    def feature_map(self, docs: Any, columns: FeatureColumns | None = None) -> FeatureMap: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,20 +115,18 @@ def training_free_model(
     >>> bool((model.predict(test) == test.labels).mean() > 0.8)
     True
     """
-    documents, labels, _ = training_set(train)
+    documents, labels, number = training_set(train)
     _, _, classes = labelled_documents(train)
     checked_integer(most_entries, "most_entries")
     used = _fitting(architecture, documents, most_entries, seed)
-    features = architecture.feature_map(documents[used])
-    own = features.matrix.multiply(features.matrix) @ features.weights
-    scale = float(np.median(own))
-    largest = _largest_eigenvalue(features)
-    times = np.array(HORIZONS) / scale
+    kernel = FeatureKernel(architecture.feature_map(documents[used]))
+    own = kernel.matrix.multiply(kernel.matrix) @ kernel.weights
+    largest = kernel.largest_eigenvalue()
+    times = np.array(HORIZONS) / float(np.median(own))
     allowed = times * largest <= LARGEST_STIFFNESS
     times = times[allowed] if allowed.any() else np.array([LARGEST_STIFFNESS / largest])
-    chosen = train[used] if hasattr(train, "classes") else (documents[used], labels[used])
     probe = {"first": [int(documents.ids[0])]}
-    flow = gradient_flow(architecture, chosen, times, probe, tolerance=tolerance)
+    flow = flow_of_kernel(architecture, kernel, labels[used], number, times, probe, None, tolerance, largest)
     held_out, held_labels, _ = labelled_documents(validation)
     rows = []
     for time in times:
@@ -148,16 +142,6 @@ def training_free_model(
 
 def _by_class(scores: np.ndarray) -> np.ndarray:
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
-
-
-def _largest_eigenvalue(features: FeatureMap) -> float:
-    """``λ_max`` of the kernel, roughly: a few steps of the power method."""
-    vector, value = np.ones(features.matrix.shape[0]), 0.0
-    for _ in range(8):
-        image = features.matrix @ (features.weights * (features.matrix.T @ vector))
-        value = float(np.linalg.norm(image) / np.linalg.norm(vector))
-        vector = image / np.linalg.norm(image)
-    return value
 
 
 def _fitting(architecture: Any, documents: Documents, most_entries: int, seed: int) -> np.ndarray:

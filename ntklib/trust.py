@@ -48,7 +48,8 @@ class TrustReport:
         lines = [f"May this network's features be read off the kernel? {answer}"]
         for name, row in self.figures.iterrows():
             verdict = {True: "holds", False: "FAILS", None: "told only"}[row["holds"]]
-            lines.append(f"  {name}: {row['value']:.2g} ({row['needed']}): {verdict}")
+            value = f"{row['value']:.2g}" if abs(row["value"]) < 100 else f"{row['value']:.0f}"  # no 1.2e+02
+            lines.append(f"  {name}: {value} ({row['needed']}): {verdict}")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -55,12 +55,13 @@ def finite_array(
     return array
 
 
-def checked_integer(value: Any, name: str, minimum: int = 1) -> int:
-    """``value`` as an int of at least ``minimum``; a TypeError or ValueError that names the argument."""
-    wanted = f"{name} must be an integer, {minimum} or larger, not {value!r}."
+def checked_integer(value: Any, name: str, minimum: int = 1, maximum: int | None = None) -> int:
+    """``value`` as an int in the range; a TypeError or ValueError that names the argument."""
+    most = "" if maximum is None else f" and at most {maximum}"
+    wanted = f"{name} must be an integer, {minimum} or larger{most}, not {value!r}."
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(wanted)
-    if value < minimum:
+    if value < minimum or (maximum is not None and value > maximum):
         raise ValueError(wanted)
     return int(value)
 

@@ -35,6 +35,12 @@ class Chapter:
         declared = self.read_source().metadata.get(KEY, {})
         return bool(declared.get("depends_on") == "all")
 
+    @property
+    def reads(self) -> str | None:
+        """Which files under the root the front matter says that the chapter reads, as a pattern."""
+        declared = self.read_source().metadata.get(KEY, {})
+        return declared.get("reads")
+
     def read_source(self) -> nbformat.NotebookNode:
         """Return the source as a notebook without outputs."""
         return jupytext.read(self.source)
@@ -43,7 +49,7 @@ class Chapter:
         """Return the executed notebook, or None when there is none that can be read."""
         try:
             return nbformat.read(self.notebook, as_version=4)
-        except (FileNotFoundError, ValueError, nbformat.reader.NotJSONError):
+        except (FileNotFoundError, ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError):
             return None
 
 

@@ -85,7 +85,10 @@ class Runner:
             self.execute(chapter, output, Path(temporary) / "stderr.txt")
             notebook = clean(nbformat.read(output, as_version=4))
         fingerprint.stamp(notebook, checksum)
-        replace_file(chapter.notebook, as_bytes(notebook))
+        try:
+            replace_file(chapter.notebook, as_bytes(notebook))
+        except OSError as error:
+            raise ChapterFailed(f"{chapter.name}: {error}. The notebook is as it was before.") from error
         return time.monotonic() - started
 
     def execute(

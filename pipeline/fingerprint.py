@@ -45,6 +45,10 @@ def inputs(chapter: Chapter, shared: str, others: list[Chapter]) -> str:
                 parts.append((other.name, cells(notebook).encode()))
         runs = sorted((chapter.source.parent / "full").glob("*.json"))
         parts += [(f"full/{file.name}", file.read_bytes()) for file in runs]
+    if chapter.reads is not None:
+        root = chapter.source.parent.parent
+        files = sorted(root.glob(chapter.reads))
+        parts += [(file.relative_to(root).as_posix(), file.read_bytes()) for file in files]
     return _digest(parts)
 
 

@@ -39,6 +39,8 @@ FIT_FORMULAS = """() => {
     }
   }
 }"""
+# Code of so many lines at most is not split between two pages.
+SHORT = 15
 MARGINS: PdfMargins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
 
 
@@ -58,8 +60,8 @@ def join_links(article: Tag, names: list[str]) -> list[str]:
     """Turn the links between the chapters into links inside the joined page; return those that lead nowhere.
 
     Sphinx keeps each chapter's own ids, so that chapters may share one: those of all but the first chapter
-    get the chapter's name in front. A link's own chapter is looked at first, then the first chapter, where
-    the references are, then the others.
+    get the chapter's name in front. A link's own chapter is looked at first, then the first chapter, then the
+    others.
     """
     sections = chapter_sections(article, names)
     parts = {id(section): name for name, section in sections.items()}
@@ -139,6 +141,11 @@ def printable(html: str, names: list[str], title: str, author: str) -> str:
             script.decompose()
     for hidden in article.find_all("details"):
         hidden["open"] = ""
+    for code in article.select("div.highlight"):
+        if code.get_text().strip().count("\n") < SHORT:
+            # With its frame, which would stay behind empty.
+            frame = code.find_parent("div", class_="cell_input") or code
+            frame["class"] = " ".join([*frame.get_attribute_list("class"), "pdf-short"])
     style = soup.new_tag("style")
     style.string = STYLE
     soup.head.append(style)

@@ -32,7 +32,8 @@ pre { padding: .6rem; background: var(--soft); white-space: pre-wrap; font-size:
 .table { overflow-x: auto } table { border-collapse: collapse; font-size: .875rem; margin: .5rem 0 }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
 td, th { overflow-wrap: break-word } .wide { min-width: 15rem }
-figure { margin: 1rem 0 } figure img { max-width: 100%; height: auto; background: #fff }
+figure { margin: 1rem 0; overflow-x: auto } figure img { max-width: 100%; height: auto; background: #fff }
+@media screen and (max-width: 30rem) { figure img { max-width: none; width: 24rem } }
 figcaption, footer { font-size: .875rem } footer { margin-top: 3rem; border-top: 1px solid var(--line) }
 """
 # Even if a script got into the page, no browser would execute it.
@@ -123,7 +124,7 @@ def _outputs(cell: nbformat.NotebookNode) -> Iterator[str]:
                 alt = escaped(mystnb.get("image", {}).get("alt", ""))
                 caption = escaped(mystnb.get("figure", {}).get("caption", ""))
                 yield (
-                    f'<figure><img alt="{alt}" src="data:image/png;base64,{picture}">'
+                    f'<figure tabindex="0"><img alt="{alt}" src="data:image/png;base64,{picture}">'
                     f"<figcaption>{caption}</figcaption></figure>"
                 )
             elif "text/html" in data and (table := BeautifulSoup(data["text/html"], "html.parser").table):

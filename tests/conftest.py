@@ -96,3 +96,21 @@ def fake_pip(tmp_path, monkeypatch, empty_cache) -> FakePip:
     monkeypatch.setattr(download, "ARCHIVE_SHA256", fake.sha256)
     monkeypatch.setattr(bundled, "ARCHIVE_SHA256", fake.sha256)
     return fake
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show what tests noted with ``record_property``: how many cases and kills there were, and errors."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    ended = [report for report in reports if getattr(report, "when", "") == "teardown"]
+    noted = [(report.nodeid, *pair) for report in ended for pair in report.user_properties]
+    if not noted:
+        return
+    terminalreporter.section("what tests counted and measured")
+    for nodeid, name, value in noted:
+        terminalreporter.line(f"{name}: {value}  ({nodeid.rpartition('/')[2]})")
+    totals: dict[str, int] = {}
+    for _, name, value in noted:
+        if isinstance(value, int):
+            totals[name] = totals.get(name, 0) + value
+    for name, total in totals.items():
+        terminalreporter.line(f"{name} in all: {total:,}")

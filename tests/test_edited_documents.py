@@ -64,3 +64,9 @@ def test_an_interval_narrows_with_more_networks():
 def test_a_model_without_kernel_and_network_is_refused():
     with pytest.raises(TypeError, match="must have a kernel or a network method"):
         document_spectrum(object())
+
+
+@pytest.mark.parametrize("level", [0, 1, 95])
+def test_a_level_outside_its_range_is_refused_before_any_network_is_made(level):
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
+        document_spectrum(GRU(), level=level)

@@ -147,6 +147,21 @@ def test_mean_kernel_of_networks_is_the_infinite_width_kernel_within_five_standa
         assert np.all(np.abs(samples.mean(axis=0) - kernel) < 5 * error + 2 * kernel.max() / 256), group
 
 
+@pytest.mark.parametrize("second", [None, [[2999, 0], [17, 17, 5]]])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_perceptrons_kernel_does_not_depend_on_the_memory_that_it_may_use(second, dtype):
+    network = MLP("gelu").network(width=4, vocabulary_size=3000, seed=0, dtype=dtype)
+    docs = np.random.default_rng(0).permutation(3000).reshape(60, 50)  # many bands and blocks of tokens
+    whole = empirical_ntk_by_group(network, docs, second)
+    for limit in (1, 600 * 8 * network.hidden.element_size()):
+        limited = empirical_ntk_by_group(network, docs, second, memory_limit=limit)
+        for group, kernel in whole.items():
+            tolerance = 1e-13 if dtype == torch.float64 else 2e-6
+            np.testing.assert_allclose(limited[group], kernel, rtol=0, atol=tolerance * np.abs(kernel).max())
+            if second is None:
+                np.testing.assert_array_equal(limited[group], limited[group].T)
+
+
 @pytest.mark.parametrize("memory_limit", [1, 20_000, 2**31])
 def test_jacobian_kernel_does_not_depend_on_the_memory_that_it_may_use(memory_limit):
     network, first, second = mlp(), documents(0, 7), documents(1, 4)

@@ -234,7 +234,7 @@ def test_a_checkpoint_whose_writing_fails_leaves_the_former_one(tmp_path, monkey
     def failing(state, file):
         saves["done"] += 1
         if saves["done"] == 3:
-            file.write_bytes(b"half")
+            file.write(b"half")
             raise OSError("No space left on device")
         save(state, file)
 

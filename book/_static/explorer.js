@@ -166,10 +166,88 @@
     control.update();
   };
 
+  // A list of choices, or nothing to choose where there is one only.
+  const chooser = (label, values, changed) => {
+    const whole = html("label", { class: "explorer-choice" }, `${label} `);
+    const select = html("select");
+    values.forEach((value, k) => select.append(html("option", { value: k }, value)));
+    select.addEventListener("change", changed);
+    whole.append(select);
+    whole.hidden = values.length < 2;
+    return { whole, chosen: () => Number(select.value) };
+  };
+
+  const drawScores = (root, data) => {
+    const unit = 10 ** data.decimals;
+    const signed = (units) => (units < 0 ? "\u2212" : "+") + (Math.abs(units) / unit).toFixed(data.decimals);
+    const table = html("table", { class: "explorer-parts" });
+    const head = html("caption"), body = html("tbody"), foot = html("tfoot");
+    table.append(head, body, foot);
+    const told = html("output", { class: "explorer-told", "aria-live": "polite" }, "Point at a part, or move to it by Tab.");
+    let rows = [], parts = null, score = 0;
+
+    const fill = (frame) => {
+      const values = parts.values[frame];
+      const total = data.vertical.values[score][frame];
+      const all = parts.values.flat();
+      const low = Math.min(0, ...all), high = Math.max(0, ...all);
+      const across = (value) => (100 * (value - low)) / (high - low || 1);
+      rows.forEach((row, k) => {
+        row.value.textContent = signed(values[k]);
+        row.bar.style.marginInlineStart = `${across(Math.min(values[k], 0))}%`;
+        row.bar.style.width = `${across(Math.abs(values[k])) - across(0)}%`;
+        row.bar.className = `explorer-bar explorer-class-${values[k] < 0 ? 1 : 0}`;
+        row.text = `${parts.names[k]}: ${signed(values[k])} of ${signed(total)}, ` +
+          `the ${data.vertical.label} of ${data.names[score]} at ${data.frames.label} = ${shown(data.frames.values[frame])}`;
+      });
+      const sum = values.reduce((before, value) => before + value, 0);
+      foot.replaceChildren();
+      for (const [name, units] of [["sum of these parts", sum], [data.vertical.label, total]]) {
+        const line = html("tr");
+        line.append(html("th", { scope: "row" }, name), html("td", { class: "explorer-value" }, signed(units)), html("td"));
+        foot.append(line);
+      }
+      const pointed = rows.find((row) => row.line.classList.contains("explorer-pointed"));
+      if (pointed) told.textContent = pointed.text;
+    };
+
+    const control = slider(data, (frame) => { if (parts) fill(frame); });
+    const rebuild = () => {
+      // The last choice changes fastest, as in the data.
+      score = fields.reduce((k, field, place) => k * data.choices[place].values.length + field.chosen(), 0);
+      parts = data.parts[score][view.chosen()];
+      head.textContent = `${data.names[score]}: ${data.groups[view.chosen()]}`;
+      rows = parts.names.map((name) => {
+        const row = { line: html("tr", { tabindex: 0 }), value: html("td", { class: "explorer-value" }), bar: html("div") };
+        const cell = html("td", { class: "explorer-bars", "aria-hidden": "true" });
+        cell.append(row.bar);
+        row.line.append(html("th", { scope: "row" }, name), row.value, cell);
+        const point = () => {
+          rows.forEach((other) => other.line.classList.toggle("explorer-pointed", other === row));
+          told.textContent = row.text;
+        };
+        row.line.addEventListener("pointerenter", point);
+        row.line.addEventListener("focus", point);
+        return row;
+      });
+      body.replaceChildren(...rows.map((row) => row.line));
+      fill(control.frame());
+    };
+    const fields = data.choices.map((choice) => chooser(choice.label, choice.values, rebuild));
+    const view = chooser("split into", data.groups, rebuild);
+    const form = html("p", { class: "explorer-choices" });
+    form.append(...[...fields, view].map((field) => field.whole));
+    root.append(form, control.label, table, told);
+    control.update();
+    rebuild();
+  };
+
+  const DRAWINGS = { tokens: drawTokens, models: drawModels, scores: drawScores };
+
   const draw = (root) => {
     const source = root.querySelector(`script[type="${TYPE}"]`);
     const data = JSON.parse(source.textContent);
-    (data.kind === "tokens" ? drawTokens : drawModels)(root, data);
+    DRAWINGS[data.kind](root, data);
     root.classList.add("explorer-drawn");
   };
 

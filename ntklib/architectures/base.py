@@ -9,9 +9,11 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from scipy import sparse
 
+from ntklib.activations.moments import LARGEST_VARIANCE, SMALLEST_VARIANCE
 from ntklib.architectures.network import GROUPS, TextNetwork
 from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
+from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
 from ntklib.spectrum import (
     FeatureColumns,
     FeatureMap,
@@ -20,6 +22,9 @@ from ntklib.spectrum import (
     moebius_weights,
     weighted_gram,
 )
+
+BLOCK_TOKENS = 2**20
+"""About so many tokens are made into features at a time."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,17 @@ class Architecture(TextModel):
     network (:attr:`network_class`). The kernel of documents, the feature map, the spectrum and the dynamics
     follow. Kernels are traced: one scalar score, ``(N, M)``. For ``C`` classes the kernel is ``Θ ⊗ I_C``.
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if hasattr(self, "activation"):
+            variance = (self.sigma_e * self.sigma_w) ** 2  # type: ignore[attr-defined]
+            if not SMALLEST_VARIANCE <= variance <= LARGEST_VARIANCE:
+                raise ValueError(
+                    f"sigma_e and sigma_w must have a product from {SMALLEST_VARIANCE**0.5:.0e} to "
+                    f"{LARGEST_VARIANCE**0.5:.1e}, not {variance**0.5:.3g}: the activation's moments are "
+                    "taken at its square, and are computed no further."
+                )
 
     @property
     @abstractmethod
@@ -99,9 +115,23 @@ class Architecture(TextModel):
         ------
         TypeError, ValueError
             If ``docs`` are not documents.
+
+        Notes
+        -----
+        Made from blocks of about a million tokens, so that besides the result it holds no more than a block.
         """
         documents = Documents.of(docs)
-        return self._features_of(self.units(documents), len(documents), columns)
+        if columns is None:
+            patterns = len(self.pattern_weights())
+            require_memory(
+                12 * patterns * len(documents.ids),
+                f"A feature map of {len(documents):,} documents, {len(documents.ids):,} tokens and "
+                f"{patterns} patterns",
+                "pass fewer documents, take a smaller window, or solve gradient_flow with client=, a Dask "
+                "cluster whose workers keep a part each",
+            )
+        blocks = documents.blocks(BLOCK_TOKENS)
+        return FeatureMap.joined([self._features_of(self.units(some), len(some), columns) for some in blocks])
 
     def units_of_counts(self, counts: sparse.csr_array) -> Units:
         """Return the units of documents of which only the token counts are known.
@@ -154,8 +184,10 @@ class Architecture(TextModel):
     def _features_of(self, units: Units, documents: int, columns: FeatureColumns | None) -> FeatureMap:
         weights = self.pattern_weights()
         if columns is None:
-            columns = FeatureColumns(units, list(weights.index))
-        return FeatureMap(columns.encode(units, documents), columns, weights, np.zeros(documents))
+            columns, matrix = FeatureColumns.counted(units, list(weights.index), documents)
+        else:
+            matrix = columns.encode(units, documents)
+        return FeatureMap(matrix, columns, weights, np.zeros(documents))
 
     def kernel(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
         """Infinite-width NTK ``Θ(x, x')`` of the scalar score.
@@ -176,6 +208,8 @@ class Architecture(TextModel):
         ------
         TypeError, ValueError
             If a document is empty or is not a sequence of token ids.
+        ValueError
+            If an entry is larger than float64 can hold: names the standard deviations.
         MemoryError
             If the matrix cannot fit into memory.
 
@@ -184,21 +218,42 @@ class Architecture(TextModel):
         Computed as ``Φ_a diag(λ) Φ_bᵀ``. :meth:`kernel_by_positions` sums over pairs of positions instead.
         """
         features, others = self._features(docs_a, docs_b)
-        return weighted_gram(features.matrix, others, features.weights)
+        return self._checked(weighted_gram(features.matrix, others, features.weights), "kernel")
 
     def kernel_by_group(self, docs_a: Any, docs_b: Any = None) -> dict[str, Float[np.ndarray, "n m"]]:
         """Return the part of :meth:`kernel` that each parameter group contributes; they add up to it."""
-        features, others = self._features(docs_a, docs_b)
+        features, others = self._features(docs_a, docs_b, kernels=len(GROUPS))
         return {
-            group: weighted_gram(features.matrix, others, features.group_weights(group)) for group in GROUPS
+            group: self._checked(
+                weighted_gram(features.matrix, others, features.group_weights(group)), "kernel"
+            )
+            for group in GROUPS
         }
 
-    def _features(self, docs_a: Any, docs_b: Any) -> tuple[FeatureMap, sparse.csr_array]:
-        features = self.feature_map(Documents.of(docs_a, name="docs_a"))
-        if docs_b is None:
-            return features, features.matrix
-        others = self.feature_map(Documents.of(docs_b, name="docs_b"), features.columns)
-        return features, others.matrix
+    def _checked(self, values: np.ndarray, what: str) -> np.ndarray:
+        """``values`` if they are finite; else an error that names what makes them large."""
+        if not np.isfinite(values).all():
+            sigmas = {name: value for name, value in vars(self).items() if name.startswith("sigma_")}
+            large = {name: value for name, value in sigmas.items() if value > 1} or sigmas
+            raise ValueError(
+                f"the {what} of these documents is larger than float64 can hold: it grows with "
+                f"{', '.join(f'{name} = {value:g}' for name, value in large.items())}, and where a model is "
+                "recurrent exponentially in the length of a document; lower these, or cut the documents."
+            )
+        return values
+
+    def _features(self, docs_a: Any, docs_b: Any, kernels: int = 1) -> tuple[FeatureMap, sparse.csr_array]:
+        first = Documents.of(docs_a, name="docs_a")
+        second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
+        require_memory(
+            8 * (kernels + 2) * len(first) * len(second),
+            f"A kernel of {len(first):,} x {len(second):,}",
+            INSTEAD_OF_A_KERNEL,
+        )
+        features = self.feature_map(first)
+        return features, features.matrix if docs_b is None else self.feature_map(
+            second, features.columns
+        ).matrix
 
     def kernel_by_positions(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
         """Sum the unit kernel over pairs of units, as the definition says: ``Θ = Σ_t Σ_s Θ_unit(t, s)``.
@@ -208,6 +263,9 @@ class Architecture(TextModel):
         """
         first = Documents.of(docs_a, name="docs_a")
         second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
+        require_memory(
+            8 * len(first) * len(second), f"A kernel of {len(first):,} x {len(second):,}", INSTEAD_OF_A_KERNEL
+        )
         kernel = np.zeros((len(first), len(second)))
         for i in range(len(first)):
             rows = self.units(first[[i]])
@@ -221,7 +279,7 @@ class Architecture(TextModel):
                     chosen = reach == length
                     pairs[chosen] = sum(self.unit_kernel(matches[chosen][:, :length]).values())
                 kernel[i, j] = rows.weights @ pairs @ columns.weights
-        return kernel
+        return self._checked(kernel, "kernel")
 
     def spectrum(self, order: int = 3) -> pd.Series:
         """Feature spectrum: which share of what the model learns is bias, tokens, n-grams.

@@ -1,6 +1,6 @@
 """The multi-layer perceptron on a bag of tokens: ``s(x) = Σ_t v·φ(W e_t/√d)/√m``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from scipy import sparse
 
 from ntklib.activations import Activation, mean, second_moment
 from ntklib.architectures.base import Architecture
-from ntklib.architectures.network import TextNetwork, one_hot
+from ntklib.architectures.network import TextNetwork, distinct_tokens, one_hot
+from ntklib.architectures.token_kernels import TokenLayers, token_kernels
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
 from ntklib.spectrum import Units
@@ -102,7 +103,7 @@ class MLPNetwork(TextNetwork):
     def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:
         """Scores of documents: each distinct token is computed once and added where it occurs."""
         documents = self.documents(docs)
-        tokens, positions = np.unique(documents.ids, return_inverse=True)
+        tokens, positions = distinct_tokens(documents.ids, self.vocabulary_size)
         embedded = self.lookup("embedding", tokens)
         activated = self.architecture.phi.torch(
             torch.nn.functional.linear(embedded, self.hidden) / self.width**0.5
@@ -118,16 +119,37 @@ class MLPNetwork(TextNetwork):
         """
         tokens, positions = np.unique(docs.ids, return_inverse=True)
         counts = Documents(positions, docs.offsets).counts(len(tokens))
+        made = self._layers(tokens, output)
+        reaching = made.signals @ self.hidden.detach().numpy() * self.width**-0.5
+        return [
+            ParameterTangents("output", (made.activated,), counts),
+            ParameterTangents("hidden", (made.embedded, made.signals), counts),
+            ParameterTangents("embedding", (one_hot(tokens, self.vocabulary_size), reaching), counts),
+        ]
+
+    def parameter_kernels(
+        self, docs_a: Documents, docs_b: Documents, output: int, memory_limit: int
+    ) -> Iterator[tuple[str, Float[np.ndarray, "n m"]]]:
+        """Each parameter's part of the empirical kernel, in bands of tokens that fit into ``memory_limit``.
+
+        See :func:`~ntklib.architectures.token_kernels.token_kernels`.
+        """
+        return token_kernels(
+            lambda tokens: self._layers(tokens, output),
+            self.hidden.detach(),
+            self.width**-0.5,
+            docs_a,
+            docs_b,
+            memory_limit,
+        )
+
+    def _layers(self, tokens: np.ndarray, output: int) -> TokenLayers:
         scale = self.width**-0.5
         embedded = self.lookup("embedding", tokens).detach()
         preactivations = (torch.nn.functional.linear(embedded, self.hidden.detach()) * scale).requires_grad_()
         activated = self.architecture.phi.torch(preactivations)
         (slopes,) = torch.autograd.grad(activated.sum(), preactivations)
         readout = self.output.detach()[output] if self.output.ndim == 2 else self.output.detach()
-        signals = slopes * readout * scale
-        reaching = signals @ self.hidden.detach() * scale
-        return [
-            ParameterTangents("output", (activated.detach().numpy() * scale,), counts),
-            ParameterTangents("hidden", (embedded.numpy() * scale, signals.numpy()), counts),
-            ParameterTangents("embedding", (one_hot(tokens, self.vocabulary_size), reaching.numpy()), counts),
-        ]
+        return TokenLayers(
+            embedded.numpy() * scale, activated.detach().numpy() * scale, (slopes * readout * scale).numpy()
+        )

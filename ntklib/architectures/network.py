@@ -1,6 +1,7 @@
 """Finite networks over documents: seeded weights, ragged pooling, and gradients by site."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents
+from ntklib.memory import require_memory
 from ntklib.validation import checked_integer
 
 GROUPS = ("output", "hidden", "embedding")
@@ -78,7 +80,9 @@ class TextNetwork(torch.nn.Module):
         self.vocabulary_size = checked_integer(vocabulary_size, "vocabulary_size")
         self.width = checked_integer(width, "width")
         self.output_shape = () if classes is None else (checked_integer(classes, "classes"),)
-        self._generator = torch.Generator().manual_seed(checked_integer(seed, "seed", 0))
+        self._generator = torch.Generator().manual_seed(checked_integer(seed, "seed", 0, 2**64 - 1))
+        if dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"dtype must be torch.float32 or torch.float64, not {dtype!r}.")
         self._dtype = dtype
         self._uses: list[_Use] | None = None
         self.draw_weights()
@@ -92,8 +96,19 @@ class TextNetwork(torch.nn.Module):
 
     def gaussian(self, *shape: int, sigma: float) -> torch.nn.Parameter:
         """Draw a parameter with independent ``N(0, σ²)`` entries; in float64, so a dtype changes no draw."""
+        require_memory(
+            prod(shape) * (8 if self._dtype == torch.float64 else 8 + self._dtype.itemsize),
+            f"A network of width {self.width:,} with {self.vocabulary_size:,} tokens",
+            "take a smaller width",
+        )
         draw = torch.randn(*shape, generator=self._generator, dtype=torch.float64)
-        return torch.nn.Parameter((sigma * draw).to(self._dtype))
+        weights = draw.mul_(sigma).to(self._dtype)
+        if not weights.isfinite().all() or not weights.any():
+            raise ValueError(
+                f"a standard deviation of {sigma:g} at initialisation does not fit {self._dtype}: "
+                "take torch.float64, or a value nearer to 1."
+            )
+        return torch.nn.Parameter(weights)
 
     def documents(self, docs: Any) -> Documents:
         """Check documents against the network's vocabulary."""
@@ -212,6 +227,26 @@ def one_hot(tokens: Int[np.ndarray, " sites"], size: int) -> sparse.csr_array:
     return sparse.csr_array(
         (np.ones(len(tokens)), tokens, np.arange(len(tokens) + 1)), shape=(len(tokens), size)
     )
+
+
+def distinct_tokens(
+    ids: Int[np.ndarray, " tokens"], vocabulary_size: int
+) -> tuple[Int[np.ndarray, " distinct"], Int[np.ndarray, " tokens"]]:
+    """Distinct ids in order, and the place of each id among them, as ``np.unique`` gives them.
+
+    By marks in an array over the vocabulary: a small batch is sorted at each step of training otherwise.
+
+    Examples
+    --------
+    >>> distinct_tokens(np.array([7, 2, 7]), 9)
+    (array([2, 7]), array([1, 0, 1]))
+    """
+    present = np.zeros(vocabulary_size, dtype=bool)
+    present[ids] = True
+    tokens = np.flatnonzero(present)
+    places = np.empty(vocabulary_size, dtype=np.int64)
+    places[tokens] = np.arange(len(tokens))
+    return tokens, places[ids]
 
 
 def _stacked(parts: tuple[Any, ...]) -> Any:

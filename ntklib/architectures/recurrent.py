@@ -12,10 +12,14 @@ from jaxtyping import Bool, Float, Int
 from ntklib.architectures.base import Architecture
 from ntklib.architectures.network import GROUPS, TextNetwork
 from ntklib.documents import Documents
-from ntklib.memory import require_memory
+from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap, Pattern, Units, moebius_weights, pattern_index
+from ntklib.validation import checked_integer
 
 READOUTS = ("sum", "last")
+
+MOST_TOKENS = 16
+"""Largest unit of which all match patterns, ``2^16`` of them, are looked at."""
 
 Kernels = Float[np.ndarray, "groups *pairs"]
 """Kernels of two states for each group of ``GROUPS``: ``Σ`` first, then the parts of ``σ_v² Ψ``."""
@@ -59,9 +63,10 @@ class Recurrent(Architecture):
         The recursion runs from the largest offset, the earliest token, to offset 0.
         """
         kernels = np.zeros((len(GROUPS), *matches.shape[:-1]))
-        for offset in range(matches.shape[-1] - 1, -1, -1):
-            kernels = self.step(kernels, matches[..., offset])
-        return dict(zip(GROUPS, kernels, strict=True))
+        with _overflow_is_checked_later():
+            for offset in range(matches.shape[-1] - 1, -1, -1):
+                kernels = self.step(kernels, matches[..., offset])
+        return dict(zip(GROUPS, self._checked(kernels, "kernel"), strict=True))
 
     def units(self, docs: Documents, offsets: int | None = None) -> Units:
         """One unit a position (``"last"``: one a document), with at most ``offsets`` tokens."""
@@ -82,7 +87,10 @@ class Recurrent(Architecture):
             raise ValueError(
                 "order is needed: the units of a recurrent architecture have as many tokens as the document."
             )
-        return moebius_weights(self.unit_kernel, order, self.patterns(order))
+        patterns = self.patterns(checked_integer(order, "order"))
+        if patterns is None and order > MOST_TOKENS:
+            raise ValueError(f"order must be 1 to {MOST_TOKENS}, not {order}: it has 2^order match patterns.")
+        return moebius_weights(self.unit_kernel, order, patterns)
 
     def feature_weights(self, longest: int) -> pd.DataFrame:
         """Weights of the features of all units up to ``longest`` tokens, by parameter group.
@@ -95,15 +103,16 @@ class Recurrent(Architecture):
         DataFrame
             One row a :class:`~ntklib.spectrum.Pattern` with a weight above rounding, one column a group.
         """
-        tables = []
+        tables, total = [], 0.0
         for reach in range(1, longest + 1):
             family = self.patterns(reach)
             table = moebius_weights(self._increment, reach, family)
             table.index = pattern_index([Pattern(pattern, reach) for pattern in table.index])
-            tables.append(table)
-        table = pd.concat(tables)
-        total = table.sum(axis=1)
-        return table[total > 1e-15 * total.sum()]
+            weights = table.sum(axis=1)
+            # Rounding is measured on what a document of `reach` tokens has: longer ones may have far more.
+            total += weights.sum()
+            tables.append(table[weights > 1e-15 * total])
+        return pd.concat(tables)
 
     def _increment(self, matches: Bool[np.ndarray, "*pairs offsets"]) -> dict[str, np.ndarray]:
         whole, shorter = self.unit_kernel(matches), self.unit_kernel(matches[..., :-1])
@@ -136,8 +145,7 @@ class Recurrent(Architecture):
             If ``docs`` are not documents, or ``most_patterns`` is less than 1.
         """
         documents = Documents.of(docs)
-        if most_patterns < 1:
-            raise ValueError(f"most_patterns must be 1 or larger, not {most_patterns!r}.")
+        checked_integer(most_patterns, "most_patterns")
         longest = int(documents.lengths.max())
         if columns is None:
             weights = self.feature_weights(min(longest, self.most_offsets))
@@ -168,21 +176,26 @@ class Recurrent(Architecture):
         Takes ``O(T_a T_b)`` for ``T`` tokens in all. Where the feature map is not truncated it gives the
         same matrix.
         """
-        return np.sum(list(self.kernel_by_group(docs_a, docs_b).values()), axis=0)
+        with _overflow_is_checked_later():
+            first, *rest = self.kernel_by_group(docs_a, docs_b).values()
+            for part in rest:  # in place: np.sum would copy all parts first
+                first += part
+        return self._checked(first.copy(), "kernel")
 
     def kernel_by_group(self, docs_a: Any, docs_b: Any = None) -> dict[str, Float[np.ndarray, "n m"]]:
         """Return the part of :meth:`kernel` that each parameter group contributes."""
         first = Documents.of(docs_a, name="docs_a")
         second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
         require_memory(
-            8 * len(GROUPS) * len(first) * len(second),
+            8 * ((len(GROUPS) + 1) * len(first) * len(second) + 4 * len(GROUPS) * len(second.ids)),
             f"A kernel of {len(first):,} x {len(second):,}",
-            "pass fewer documents, or work with feature_map, which needs no kernel matrix",
+            INSTEAD_OF_A_KERNEL,
         )
         result = np.zeros((len(GROUPS), len(first), len(second)))
-        for row, document in enumerate(first):
-            result[:, row] = self._pooled_row(document, second)
-        return dict(zip(GROUPS, result, strict=True))
+        with _overflow_is_checked_later():
+            for row, document in enumerate(first):
+                result[:, row] = self._pooled_row(document, second)
+        return dict(zip(GROUPS, self._checked(result, "kernel"), strict=True))
 
     def _pooled_row(self, document: Int[np.ndarray, " tokens"], docs: Documents) -> np.ndarray:
         """Kernels of one document with all others; the states of all their positions move on together."""
@@ -208,8 +221,9 @@ class Recurrent(Architecture):
             rows = np.flatnonzero(documents.lengths == length)
             for some in np.array_split(rows, max(1, len(rows) * int(length) // 2**18)):
                 tokens = documents[some].ids.reshape(len(some), length)
-                result[some] = self._own_kernels(tokens)
-        return result
+                with _overflow_is_checked_later():
+                    result[some] = self._own_kernels(tokens)
+        return self._checked(result, "kernel")
 
     def _own_kernels(self, tokens: Int[np.ndarray, "documents length"]) -> Float[np.ndarray, " documents"]:
         kernels = np.zeros((len(GROUPS), *tokens.shape))
@@ -221,6 +235,11 @@ class Recurrent(Architecture):
             if not reads_last(self):
                 total += kernels.sum(axis=(0, 2))
         return kernels[..., -1].sum(axis=0) if reads_last(self) else total
+
+
+def _overflow_is_checked_later() -> np.errstate:
+    """Overflow as infinity and as what comes of it, without a warning: the result is checked."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def reads_last(model: Any) -> bool:

@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cached_property
-from math import isfinite
+from math import nan
 from numbers import Real
+from typing import Any
 
 import torch
 
@@ -22,15 +23,20 @@ class TextModel(ABC):
 
     def __post_init__(self) -> None:
         for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool) and not isinstance(value, bool):
+                raise TypeError(f"{field.name} must be True or False, not {value!r}.")
             if not field.name.startswith("sigma_"):
                 continue
-            value = getattr(self, field.name)
+            number = _as_float(value)
             # Squares and products of three such numbers must be floats.
-            if not isinstance(value, Real) or not isfinite(value) or not 1e-50 < float(value) < 1e50:
+            if not 1e-50 < number < 1e50:
                 raise ValueError(
                     f"{field.name} must be a finite number above 0 (1e-50 to 1e50), the standard deviation "
-                    f"of the weights at initialisation, not {value!r}."
+                    f"of the weights at initialisation, not {value!r:.60}."
                 )
+            # An integer's powers would be integers and overflow an array, a fraction's would be objects.
+            object.__setattr__(self, field.name, number)
         if hasattr(self, "activation"):
             _ = self.phi
 
@@ -65,7 +71,7 @@ class TextModel(ABC):
         classes : int, optional
             Number of classes ``C``. Without it the network has one score, the logit of class 1.
         dtype : torch.dtype
-            Of the weights.
+            Of the weights: torch.float32 or torch.float64.
 
         Returns
         -------
@@ -74,8 +80,11 @@ class TextModel(ABC):
 
         Raises
         ------
-        ValueError
-            If a size is not a positive integer.
+        TypeError, ValueError
+            If a size or the seed is not an integer in its range, the dtype is neither float32 nor float64, or
+            a standard deviation is too large or too small for it.
+        MemoryError
+            If the weights cannot fit into memory.
 
         Examples
         --------
@@ -85,3 +94,11 @@ class TextModel(ABC):
         torch.Size([2])
         """
         return self.network_class(self, width, vocabulary_size, seed, classes, dtype)
+
+
+def _as_float(value: Any) -> float:
+    """``value`` as a float, and what is no real number, or is beyond a float, as NaN."""
+    try:
+        return nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:
+        return nan

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ntklib.claims.ledger import claims_of
 from ntklib.claims.record import Claim
+from ntklib.files import replacing
 
 _FIELDS = ("chapter", "label", "parameters", "provenance", "claims")
 
@@ -50,7 +51,8 @@ def full_run_of(notebook: str | Path, label: str, parameters: dict[str, Any], pr
 def write_full_run(run: FullRun, file: str | Path) -> None:
     """Write a run's figures as JSON: numbers, parameters and provenance, no text of a corpus."""
     content = json.dumps(asdict(run), ensure_ascii=False, indent=1, allow_nan=False)
-    Path(file).write_text(content + "\n", encoding="utf-8")
+    with replacing(Path(file)) as temporary:
+        temporary.write_text(content + "\n", encoding="utf-8")
 
 
 def read_full_runs(folder: str | Path) -> list[FullRun]:

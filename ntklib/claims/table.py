@@ -29,8 +29,11 @@ class ClaimsTable:
         for name, row in self.claims.iterrows():
             link = f'<a href="{html.escape(row["chapter"])}.html#claim-{html.escape(str(name))}">'
             cells = [html.escape(self._text(row, column)) for column in self.columns]
-            cells[0] = f"{link}{cells[0]}</a>"
-            body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+            body += f"<tr><td>{link}{cells[0]}</a></td>"
+            # On a phone the headings stand beside the cells: the book's style sheet takes them from here.
+            for column, cell in zip(self.columns[1:], cells[1:], strict=True):
+                body += f'<td data-heading="{_HEADINGS.get(column, column)}">{cell}</td>'
+            body += "</tr>"
         return f'<table class="ntklib-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     @staticmethod

@@ -142,9 +142,12 @@ def _number_classes(raw: RawRows, kept: list[int]) -> tuple[np.ndarray, tuple[st
     if raw.classes is not None:
         return np.array([raw.labels[i] for i in kept], dtype=np.int64), tuple(raw.classes)
     labels = [str(raw.labels[i]) for i in kept]
+    classes = sorted(set(labels))
     try:
-        classes = sorted(set(labels), key=lambda name: (float(name), name))
+        numbers = [float(name) for name in classes]
     except ValueError:
-        classes = sorted(set(labels))
+        numbers = []
+    if numbers and not np.isnan(numbers).any():  # a NaN has no place in an order
+        classes = [classes[i] for i in np.argsort(numbers, kind="stable")]
     number = {name: i for i, name in enumerate(classes)}
     return np.array([number[label] for label in labels], dtype=np.int64), tuple(classes)

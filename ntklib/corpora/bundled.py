@@ -104,10 +104,13 @@ def _read_members(archive: bytes, origins: list[str]) -> Iterator[tuple[str, byt
 
 
 def _member(archive: tarfile.TarFile, path: str) -> bytes:
-    member = archive.extractfile(path)
-    if member is None:
-        raise ValueError(f"{path} is not a file in the archive.")
-    return member.read()
+    try:
+        info = archive.getmember(path)
+    except KeyError:
+        raise ValueError(f"the archive has no file {path}.") from None
+    if not info.isreg():
+        raise ValueError(f"{path} in the archive is no file but a link, a folder or a device.")
+    return archive.extractfile(info).read()  # type: ignore[union-attr]
 
 
 def _parse(file: str, content: bytes) -> Iterator[tuple[str, float, str, str]]:

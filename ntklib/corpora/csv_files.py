@@ -149,7 +149,8 @@ def _read_file(
     text_column, label_column, part_column = columns
     text_at = _column(file, header, text_column, "text_column")
     label_at = None if label_column is None else _column(file, header, label_column, "label_column")
-    part_at = header.index(part_column) if part is None and part_column in header else None
+    has_parts = part is None and part_column in header and part_column not in (text_column, label_column)
+    part_at = header.index(part_column) if has_parts else None
     for line, fields in records:
         row = f"{file.name} line {line}"
         if not fields:

@@ -5,6 +5,7 @@ Every function draws on the given axes, or on the current ones, and returns them
 """
 
 from ntklib.plotting.agreement import plot_agreement, plot_convergence, plot_trajectories
+from ntklib.plotting.attribution import attribution_explorer, plot_attribution
 from ntklib.plotting.explorer import Explorer, score_explorer, share_explorer
 from ntklib.plotting.forest import plot_claims
 from ntklib.plotting.style import COLOURS, LINES, PNG_OPTIONS, drawable, use_style
@@ -14,8 +15,10 @@ __all__ = [
     "LINES",
     "PNG_OPTIONS",
     "Explorer",
+    "attribution_explorer",
     "drawable",
     "plot_agreement",
+    "plot_attribution",
     "plot_claims",
     "plot_convergence",
     "plot_trajectories",

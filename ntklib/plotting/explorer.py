@@ -16,7 +16,7 @@ MIME_TYPE = "application/vnd.ntklib.explorer+json"
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """A figure with a slider; made by :func:`score_explorer` or :func:`share_explorer`.
+    """A figure with a slider; made by the functions of this package whose names end in ``_explorer``.
 
     Ends a notebook cell, after the static figure that print and readers without JavaScript see instead.
     """
@@ -102,9 +102,9 @@ def score_explorer(
             "names": [str(token) for token in tokens],
             "groups": names,
             "group": [names.index(kind) for kind in kinds],
-            "horizontal": {"label": horizontal_label, "values": _rounded(horizontal[tokens], digits)},
-            "vertical": {"label": vertical_label, "values": _rounded(scores, digits)},
-            "frames": {"label": frame_label, "values": _rounded(scores.index, digits)},
+            "horizontal": {"label": horizontal_label, "values": rounded(horizontal[tokens], digits)},
+            "vertical": {"label": vertical_label, "values": rounded(scores, digits)},
+            "frames": {"label": frame_label, "values": rounded(scores.index, digits)},
         }
     )
 
@@ -160,13 +160,20 @@ def share_explorer(
             "names": [str(name) for name in first.index],
             "groups": [str(part) for part in first.columns],
             "horizontal": {"label": share_label},
-            "shares": [_rounded(table, digits) for table in shares],
-            "frames": {"label": frame_label, "values": _rounded(frames, digits)},
+            "shares": [rounded(table, digits) for table in shares],
+            "frames": {"label": frame_label, "values": rounded(frames, digits)},
         }
     )
 
 
-def _rounded(values: Any, digits: int) -> list[Any]:
+def rounded(values: Any, digits: int) -> list[Any]:
+    """Return numbers as nested lists, at so many significant digits; refuse any that is not finite.
+
+    Examples
+    --------
+    >>> rounded([0.12345, -0.0], digits=3)
+    [0.123, 0.0]
+    """
     numbers = finite_array(np.asarray(values, dtype=float), "values", (None,) * np.ndim(values))
     # A cell's digits must be the same wherever it runs; -0 and 0 are the same number.
     shown = [float(f"{number:.{digits}g}") + 0.0 for number in numbers.ravel()]

@@ -49,9 +49,10 @@ def plot_claims(claims: pd.DataFrame, axes: Any = None) -> np.ndarray:
     if measured.empty:
         raise ValueError("claims holds no measured claim: nothing can be drawn.")
     units = list(dict.fromkeys(measured["unit"]))
+    figure = None
     if axes is None:
         rows = [int((measured["unit"] == unit).sum()) for unit in units]
-        _, axes = plt.subplots(
+        figure, axes = plt.subplots(
             len(units),
             squeeze=False,
             layout="constrained",
@@ -65,14 +66,18 @@ def plot_claims(claims: pd.DataFrame, axes: Any = None) -> np.ndarray:
         )
     for panel, unit in zip(panels, units, strict=True):
         _forest(panel, measured[measured["unit"] == unit])
-        panel.set_xlabel(unit or "value")
+        # A long name reaches to the left, below the claims' names, and leaves the panel its width.
+        panel.set_xlabel(unit or "value", loc="right")
     handles, labels = [], []
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             if label not in labels:
                 handles.append(handle)
                 labels.append(label)
-    panels[0].legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(labels))
+    if figure is not None:
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    else:
+        panels[0].legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(labels))
     return panels
 
 

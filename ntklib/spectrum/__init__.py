@@ -5,7 +5,8 @@ inversion over those match patterns turns it into a weighted sum of products of 
 whole documents into an inner product of sparse counts of gappy n-grams (book, :ref:`feature-map`).
 """
 
-from ntklib.spectrum.feature_map import Feature, FeatureColumns, FeatureMap, Units, weighted_gram
+from ntklib.spectrum.columns import Feature, FeatureColumns, Units
+from ntklib.spectrum.feature_map import FeatureMap, weighted_gram
 from ntklib.spectrum.patterns import (
     Pattern,
     UnitKernel,

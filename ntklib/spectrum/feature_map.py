@@ -1,155 +1,16 @@
 """The sparse feature map that match patterns define: counts of gappy n-grams, and their inner products."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy import sparse
 
-from ntklib.memory import require_memory
-from ntklib.spectrum.patterns import Pattern
-
-
-@dataclass(frozen=True, eq=False)
-class Units:
-    """The units that documents are pooled from: the tokens each one sees, its document and its weight.
-
-    Parameters
-    ----------
-    tokens : (U, k) int64
-        The token at each of a unit's ``k`` offsets; negative ids are boundary tokens.
-    documents : (U,) int64
-        The document of each unit.
-    weights : (U,) float64
-        The factor with which the unit enters its document's score; 1 for a plain sum.
-    lengths : (U,) int64, optional
-        How many of the offsets hold a token, from the first on; all ``k`` when left out.
-    """
-
-    tokens: Int[np.ndarray, "units offsets"]
-    documents: Int[np.ndarray, " units"]
-    weights: Float[np.ndarray, " units"]
-    lengths: Int[np.ndarray, " units"] | None = None
-
-    @property
-    def reach(self) -> Int[np.ndarray, " units"]:
-        """How many tokens each unit has."""
-        units, offsets = self.tokens.shape
-        return np.full(units, offsets) if self.lengths is None else self.lengths
-
-
-class Feature(NamedTuple):
-    """One column of a feature map: the pattern ``S`` and the tokens that stand at its offsets."""
-
-    pattern: Pattern
-    tokens: tuple[int, ...]
-
-
-class FeatureColumns(Sequence[Feature]):
-    """The columns of a feature map: every (pattern, tokens) that occurs in the documents it was made from.
-
-    Parameters
-    ----------
-    units : Units
-        The units of those documents.
-    patterns : sequence of Pattern
-        The match patterns to make columns for.
-
-    Notes
-    -----
-    Stored as a trie over offsets: the level of a pattern holds the sorted codes ``parent · span + token`` of
-    what stands at its offsets, where ``parent`` is the place of the pattern without its last offset in the
-    level before. Finding the columns of new documents is a binary search a level.
-    """
-
-    def __init__(self, units: Units, patterns: Sequence[Sequence[int]]) -> None:
-        self.patterns = tuple(p if isinstance(p, Pattern) else Pattern(p) for p in patterns)
-        self._lowest = int(units.tokens.min(initial=0))
-        self._span = int(units.tokens.max(initial=0)) - self._lowest + 1
-        self._levels: dict[tuple[int, ...], np.ndarray] = {}
-        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
-        for pattern in self.patterns:
-            self._found(units, tuple(pattern), known, learn=True)
-        sizes = [len(self._levels[tuple(pattern)]) if pattern else 1 for pattern in self.patterns]
-        self.starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-    def _found(
-        self,
-        units: Units,
-        offsets: tuple[int, ...],
-        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]],
-        learn: bool = False,
-    ) -> tuple[Int[np.ndarray, " found"], Int[np.ndarray, " found"]]:
-        """Units that hold something known at the offsets, and the place of it in the offsets' level."""
-        if offsets in known:
-            return known[offsets]
-        if not offsets:
-            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int64)
-            return known[offsets]
-        rows, parent = self._found(units, offsets[:-1], known, learn)
-        long_enough = units.reach[rows] > offsets[-1]
-        rows, parent = rows[long_enough], parent[long_enough]
-        # New documents may all be shorter than those that the columns come from: then nothing is left here.
-        offset = min(offsets[-1], units.tokens.shape[1] - 1)
-        token = units.tokens[rows, offset] - self._lowest
-        code = parent * self._span + token
-        if learn:
-            self._levels[offsets], place = np.unique(code, return_inverse=True)
-        elif len(level := self._levels[offsets]) == 0:
-            rows, place = rows[:0], code[:0]
-        else:
-            place = np.minimum(np.searchsorted(level, code), len(level) - 1)
-            same = (level[place] == code) & (token >= 0) & (token < self._span)
-            rows, place = rows[same], place[same]
-        known[offsets] = rows, place
-        return known[offsets]
-
-    @property
-    def pattern_index(self) -> Int[np.ndarray, " features"]:
-        """Which pattern each column belongs to, as an index into :attr:`patterns`."""
-        return np.repeat(np.arange(len(self.patterns)), np.diff(self.starts))
-
-    def encode(self, units: Units, documents: int) -> sparse.csr_array:
-        """Count the features of ``units``: a sparse (documents, P) matrix. Unknown features are left out."""
-        rows, columns = [], []
-        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
-        for pattern, start in zip(self.patterns, self.starts[:-1], strict=True):
-            found, place = self._found(units, tuple(pattern), known)
-            if pattern.reaches_beyond:
-                long_enough = units.reach[found] >= pattern.reach
-                found, place = found[long_enough], place[long_enough]
-            rows.append(found)
-            columns.append(start + place)
-        holders = np.concatenate(rows)
-        matrix = sparse.coo_array(
-            (units.weights[holders], (units.documents[holders], np.concatenate(columns))),
-            shape=(documents, len(self)),
-        ).tocsr()
-        matrix.sum_duplicates()
-        return matrix
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def __getitem__(self, index: Any) -> Any:
-        """Return the :class:`Feature` of one column, or a list of them for a slice."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(len(self))[index]]
-        column = range(len(self))[index]
-        place = int(np.searchsorted(self.starts, column, side="right")) - 1
-        code = column - int(self.starts[place])
-        pattern = self.patterns[place]
-        tokens = []
-        for size in range(len(pattern), 0, -1):
-            code, token = divmod(int(self._levels[tuple(pattern[:size])][code]), self._span)
-            tokens.append(token + self._lowest)
-        return Feature(pattern, tuple(reversed(tokens)))
-
-    def __repr__(self) -> str:
-        return f"FeatureColumns({len(self)} features of {len(self.patterns)} patterns)"
+from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
+from ntklib.spectrum.columns import FeatureColumns
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +46,51 @@ class FeatureMap:
         """One parameter group's part of :attr:`weights`, or all of it."""
         by_pattern = self.pattern_weights.sum(axis=1) if group is None else self.pattern_weights[group]
         return by_pattern.to_numpy()[self.columns.pattern_index]
+
+    @classmethod
+    def joined(cls, parts: list["FeatureMap"]) -> "FeatureMap":
+        """One map of all parts' documents, in their order. It empties the list, to hold little at a time.
+
+        Parameters
+        ----------
+        parts : list of one or more FeatureMap
+            With one object as their columns, or each with its own.
+
+        Raises
+        ------
+        ValueError
+            If the parts have different patterns or weights.
+        """
+        first = parts[0]
+        if len(parts) == 1:
+            return parts.pop()
+        if any(not part.pattern_weights.equals(first.pattern_weights) for part in parts):
+            raise ValueError(
+                "parts must have the same pattern weights: make them with the same architecture."
+            )
+        columns = first.columns
+        places: list[np.ndarray] = []
+        if any(part.columns is not columns for part in parts):
+            columns, places = FeatureColumns.union([part.columns for part in parts])
+        error_bound = np.concatenate([part.error_bound for part in parts])
+        entries = sum(part.matrix.nnz for part in parts)
+        index = np.int32 if max(entries, len(columns)) < 2**31 else np.int64
+        ends, indices, data = (
+            np.zeros(len(error_bound) + 1, index),
+            np.empty(entries, index),
+            np.empty(entries),
+        )
+        row = entry = 0
+        for place in range(len(parts)):
+            matrix = parts.pop(0).matrix
+            rows, held = slice(row, row + matrix.shape[0]), slice(entry, entry + matrix.nnz)
+            ends[rows.start + 1 : rows.stop + 1] = entry + matrix.indptr[1:]
+            indices[held] = places[place][matrix.indices] if places else matrix.indices
+            data[held] = matrix.data
+            row, entry = rows.stop, held.stop
+        matrix = sparse.csr_array((data, indices, ends), shape=(len(error_bound), len(columns)))
+        matrix.has_canonical_format = True
+        return cls(matrix, columns, first.pattern_weights, error_bound)
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.matrix, self.weights, self.columns))
@@ -224,13 +130,11 @@ def weighted_gram(
            [ 6.,  9.]])
     """
     n, m = matrix_a.shape[0], matrix_b.shape[0]
-    require_memory(
-        2 * 8 * n * m,
-        f"A kernel of {n:,} x {m:,}",
-        "pass fewer documents, or work with feature_map, which needs no kernel matrix",
-    )
     frequency = np.diff(matrix_a.tocsc().indptr) / max(n, 1)
     frequent = np.flatnonzero(frequency > 1 / 32)
+    require_memory(
+        8 * (3 * n * m + (n + m) * len(frequent)), f"A kernel of {n:,} x {m:,}", INSTEAD_OF_A_KERNEL
+    )
     rare = np.flatnonzero(frequency <= 1 / 32)
     scaled = matrix_a.multiply(weights).tocsr()
     gram = scaled[:, frequent].toarray() @ matrix_b[:, frequent].toarray().T

@@ -10,6 +10,7 @@ from ntklib.documents import Documents
 from ntklib.validation import checked_integer, finite_array, labelled_documents
 
 TOKEN_CLASSES = ("positive", "negative", "neutral")
+_BLOCK_TOKENS = 2**20  # counted at a time, so that a corpus on disk is not read into memory
 
 
 def cooccurrence(corpus: Any, ngram: int = 1) -> pd.DataFrame:
@@ -75,16 +76,46 @@ def _class_counts(
             f"ngram is {size}, but the longest document has {documents.lengths.max()} tokens: "
             f"give at most {documents.lengths.max()}."
         )
-    starts = np.flatnonzero(documents.rows[: len(documents.ids) - size + 1] == documents.rows[size - 1 :])
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    start = merged = 0
+    for block in documents.blocks(_BLOCK_TOKENS):
+        stop = start + len(block)
+        if block.lengths.max() >= size:
+            parts.append(_block_counts(block, labels[start:stop], classes, size))
+        # Merging whenever there is twice as much as the last time moves each n-gram a few times only.
+        if stop == len(documents) or sum(len(units) for units, _ in parts) > 2 * merged:
+            parts = [_merged_counts(parts)] if parts else []
+            merged = sum(len(units) for units, _ in parts)
+        start = stop
+    return parts[0]
+
+
+def _merged_counts(
+    parts: list[tuple[np.ndarray, np.ndarray]],
+) -> tuple[Int[np.ndarray, "units size"], Int[np.ndarray, "units classes"]]:
+    if len(parts) == 1:
+        return parts[0]
+    units, counts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    order = np.lexsort(units.T[::-1])
+    units, counts = units[order], counts[order]
+    first = np.flatnonzero(np.concatenate([[True], (units[1:] != units[:-1]).any(axis=1)]))
+    return units[first], np.add.reduceat(counts, first, axis=0)
+
+
+def _block_counts(
+    documents: Documents, labels: Int[np.ndarray, " documents"], classes: int, size: int
+) -> tuple[Int[np.ndarray, "units size"], Int[np.ndarray, "units classes"]]:
+    rows = documents.rows
+    starts = np.flatnonzero(rows[: len(documents.ids) - size + 1] == rows[size - 1 :])
     # An n-gram is numbered by the number of its first n − 1 tokens and its last token: no number exceeds T·V.
     number = np.zeros(len(starts), dtype=np.int64)
     vocabulary_size = int(documents.ids.max()) + 1
     for offset in range(size):
         number = number * vocabulary_size + documents.ids[starts + offset]
         _, first, number = np.unique(number, return_index=True, return_inverse=True)
-    counts = np.bincount(
-        number * classes + labels[documents.rows[starts]], minlength=len(first) * classes
-    ).reshape(len(first), classes)
+    counts = np.bincount(number * classes + labels[rows[starts]], minlength=len(first) * classes).reshape(
+        len(first), classes
+    )
     return documents.ids[starts[first][:, None] + np.arange(size)], counts.astype(np.int64)
 
 
@@ -231,8 +262,14 @@ def noise_floor(corpus: Any, residuals: Any, width: int) -> NoiseFloor:
     documents = Documents.of(corpus, name="corpus")
     pull = finite_array(residuals, "residuals", (len(documents),))
     hidden = checked_integer(width, "width")
-    units, token = np.unique(documents.ids, return_inverse=True)
-    velocity = np.bincount(token, weights=pull[documents.rows], minlength=len(units))
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    start = 0
+    for block in documents.blocks(_BLOCK_TOKENS):
+        tokens, place = np.unique(block.ids, return_inverse=True)
+        parts.append((tokens, np.bincount(place, weights=pull[start + block.rows])))
+        start += len(block)
+    units, token = np.unique(np.concatenate([tokens for tokens, _ in parts]), return_inverse=True)
+    velocity = np.bincount(token, weights=np.concatenate([sums for _, sums in parts]))
     index = _index(units[:, None], getattr(corpus, "vocabulary", None))
     threshold = float(np.linalg.norm(velocity) / np.sqrt(hidden))
     return NoiseFloor(

@@ -45,7 +45,8 @@ def bootstrap_interval(
         One independent observation a row, n at least 2. Each column has its interval, all from the same
         resamples.
     statistic : function
-        As NumPy's ``median`` and ``mean``: takes an array and ``axis``.
+        As NumPy's ``median`` and ``mean``: takes an array and ``axis``. Of (n, K) values it may make J
+        numbers instead of K: of an array with K on its first other axis it returns one with J there.
     level : float
         Nominal coverage, between 0 and 1.
     resamples : int
@@ -59,7 +60,7 @@ def bootstrap_interval(
     Returns
     -------
     Interval
-        Floats for (n,) values, (K,) float64 arrays for (n, K).
+        Floats for (n,) values, (K,) float64 arrays for (n, K), or as many entries as the statistic makes.
 
     Raises
     ------

@@ -62,7 +62,7 @@ class RecurrentBattery(ArchitectureBattery):
             type(self.instances[0])(readout="mean")
 
     def test_no_pattern_is_refused(self):
-        with pytest.raises(ValueError, match="most_patterns must be 1 or larger, not 0"):
+        with pytest.raises(ValueError, match="most_patterns must be an integer, 1 or larger, not 0"):
             self.instances[0].feature_map(DOCUMENTS, most_patterns=0)
 
     def test_a_spectrum_needs_the_length_of_the_unit(self):

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline import execute
 from pipeline.chapters import ROOT, BookError, chapters, merge_streams
+from pipeline.fingerprint import inputs
 
 
 def notebooks(book: Path) -> dict[str, bytes]:
@@ -81,6 +82,22 @@ def test_two_chapters_that_read_all_the_others_are_current_after_one_execution(b
     assert "executed in" not in capsys.readouterr().out
     assert execute.main(["--force"], book) == 0
     assert notebooks(book) == before
+
+
+def test_files_that_a_chapter_says_it_reads_are_among_its_inputs(book):
+    first = chapters(book)[0]
+    source = first.source.read_text()
+    before = inputs(first, "shared", [])
+    first.source.write_text(source.replace("---\n\n", "ntklib:\n  reads: figures/*.json\n---\n\n", 1))
+    folder = book / "figures"
+    folder.mkdir()
+    seen = [before]
+    for content in ("{}", "[]"):
+        (folder / "speed.json").write_text(content)
+        seen.append(inputs(first, "shared", []))
+    (folder / "notes.txt").write_text("not read")
+    assert len(set(seen)) == 3
+    assert inputs(first, "shared", []) == seen[-1]
 
 
 @pytest.mark.parametrize(

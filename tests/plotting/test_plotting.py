@@ -141,7 +141,8 @@ def test_forest_plot_has_a_panel_for_each_unit_and_a_row_for_each_measured_claim
     assert [label.get_text() for label in panels[1].get_yticklabels()] == ["four"]
     marks = {tuple(line.get_xdata()) for line in panels[0].get_lines()}
     assert marks == {(0.95,), (0.93, 0.97), (0.5,), (0.4, 0.6)}
-    assert [text.get_text() for text in panels[0].get_legend().get_texts()] == ["supported", "undecided"]
+    (legend,) = panels[0].figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["supported", "undecided"]
 
 
 def test_forest_plot_shades_what_was_expected_to_the_edge_of_the_panel():
@@ -196,3 +197,23 @@ def test_inside_a_notebook_pictures_have_no_version_and_are_not_cropped(monkeypa
         assert base64.b64decode(data["image/png"]) == png(figure)
     finally:
         InteractiveShell.clear_instance()
+
+
+def test_a_long_unit_and_a_long_legend_stay_on_the_paper_and_leave_the_panels_their_width():
+    verdicts = ["supported", "supported under a condition", "not supported", "not supported"]
+    claim = {"measured": 0.95, "low": 0.93, "high": 0.97, "expected": ("above", 0.9)}
+    claims = pd.DataFrame(
+        [
+            claim | {"unit": "accuracy of recurrent networks minus that of all others", "verdict": verdict}
+            for verdict in verdicts
+        ],
+        index=[f"matrix-vector-kernel-predicts-scores-{k}" for k in range(4)],
+    ).assign(decisive=[True, True, True, False])
+    (panel,) = plot_claims(claims)
+    figure = panel.figure
+    figure.draw_without_rendering()
+    paper = figure.bbox
+    for box in (figure.legends[0].get_window_extent(), panel.xaxis.label.get_window_extent()):
+        assert paper.x0 <= box.x0
+        assert box.x1 <= paper.x1
+    assert panel.get_window_extent().width > 0.4 * paper.width

@@ -147,3 +147,20 @@ def test_bad_input_names_the_argument(call, error, message):
 def test_a_method_that_gives_no_interval_is_refused_rather_than_nan():
     with pytest.raises(ValueError, match="method 'BCa' gives no finite interval"):
         bootstrap_interval([1.0, 1.0, 1.0], np.mean, method="BCa")
+
+
+def test_a_statistic_may_make_fewer_numbers_than_it_is_given():
+    """Shares of two columns: their intervals are those of each share alone, from the same resamples."""
+    values = np.random.default_rng(0).uniform(1, 2, (12, 3))
+
+    def share_of_the_first(sample, axis):
+        means = sample.mean(axis=axis)
+        return (means[0] / means.sum(axis=0))[None]
+
+    found = bootstrap_interval(values, share_of_the_first, resamples=500)
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(0, 12, (500, 12))].mean(axis=1)
+    shares = means[:, 0] / means.sum(axis=1)
+    assert found.estimate == pytest.approx([values[:, 0].sum() / values.sum()])
+    assert found.low == pytest.approx([np.quantile(shares, 0.025)])
+    assert found.high == pytest.approx([np.quantile(shares, 0.975)])

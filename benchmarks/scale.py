@@ -1,0 +1,340 @@
+"""How time and memory grow with the text: counts, feature maps and flow of up to a million sentences on disk.
+
+Run from the root: ``OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.scale``. It writes
+``benchmarks/results/scale.json``. Each size runs in a process of its own, reading memory-mapped documents.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import ROOT, environment, growth_exponent
+from benchmarks.peak_memory import RESET, resident
+
+VOCABULARY = 40_000
+EVALUATIONS = 20  # of the flow's right-hand side
+CHUNK = 50_000  # sentences written at a time
+RESULT = ROOT / "benchmarks" / "results" / "scale.json"
+LINK = 1.25e9  # bytes a second of a 10 Gbit/s network, for the prediction
+
+
+def sentences(count: int, seed: int = 0) -> Iterator[tuple[Any, np.ndarray]]:
+    """Documents of 3 to 60 tokens, 20 in the mean, by Zipf's law, and labels from 600 polar tokens."""
+    from ntklib import Documents
+
+    generator = np.random.default_rng(seed)
+    frequency = 1 / (np.arange(VOCABULARY) + 3.0)
+    polarity = np.zeros(VOCABULARY)
+    polar = generator.choice(np.arange(50, 5000), 600, replace=False)
+    polarity[polar] = generator.choice([-1, 1], 600) * generator.uniform(0.3, 1.5, 600)
+    for start in range(0, count, CHUNK):
+        lengths = np.clip(generator.poisson(20, min(CHUNK, count - start)), 3, 60)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        ids = generator.choice(VOCABULARY, offsets[-1], p=frequency / frequency.sum())
+        scores = np.add.reduceat(polarity[ids], offsets[:-1])
+        labels = generator.random(len(lengths)) < 1 / (1 + np.exp(-scores))
+        yield Documents(ids, offsets), labels.astype(np.int64)
+
+
+def write(folder: Path, count: int) -> None:
+    """Write the documents and their labels to disk, a chunk at a time."""
+    from ntklib.stored_documents import write_documents
+
+    labels = []
+
+    def documents() -> Iterator[Any]:
+        for chunk, own in sentences(count):
+            labels.append(own)
+            yield chunk
+
+    write_documents(folder, documents())
+    np.save(folder / "labels.npy", np.concatenate(labels), allow_pickle=False)
+
+
+class Stages:
+    """Time and memory of one stage after the other."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.wall_seconds: dict[str, float] = {}
+        self.peak_bytes: dict[str, int] = {}
+
+    def run(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do the work; the peak is of the whole process, with what earlier stages left."""
+        RESET.write_text("5", encoding="utf-8")
+        wall, processor = time.perf_counter(), time.process_time()
+        result = work()
+        self.seconds[name] = time.process_time() - processor
+        self.wall_seconds[name] = time.perf_counter() - wall
+        self.peak_bytes[name] = resident("VmHWM")
+        return result
+
+
+def measure(folder: Path, cnn: bool, whole: bool) -> dict[str, Any]:
+    """Run all stages on the documents of a folder, in this process, and return one record."""
+    from ntklib.stored_documents import open_documents, write_documents
+
+    with tempfile.TemporaryDirectory() as tiny:  # loads all code
+        documents, labels = next(sentences(100))
+        _run_stages(Stages(), write_documents(tiny, [documents]), labels, cnn)
+    loaded = resident("VmRSS")
+    stages = Stages()
+    stored = stages.run("open", lambda: open_documents(folder))
+    labels = np.load(folder / "labels.npy", allow_pickle=False)
+    record = {"sentences": len(stored), "tokens": len(stored.ids), "flow_evaluations": EVALUATIONS}
+    record |= _run_stages(stages, stored, labels, cnn)
+    if whole:
+        record["whole_flow_evaluations"] = _evaluations((stored, labels))
+    return record | {
+        "seconds": stages.seconds,
+        "wall_seconds": stages.wall_seconds,
+        "peak_bytes": stages.peak_bytes,
+        "loaded_bytes": loaded,
+        "load": os.getloadavg()[0],
+    }
+
+
+def _run_stages(stages: Stages, documents: Any, labels: np.ndarray, cnn: bool) -> dict[str, Any]:
+    import ntklib
+    from ntklib.feature_kernel import FeatureKernel, default_time
+    from ntklib.logistic_flow import probabilities
+
+    pair = (documents, labels)
+    stages.run("token counts", lambda: len(ntklib.cooccurrence(pair)))
+    stages.run("noise floor", lambda: ntklib.noise_floor(documents, labels - 0.5, width=1024).threshold)
+    stages.run("bigram counts", lambda: len(ntklib.cooccurrence(pair, ngram=2)))
+    found: dict[str, Any] = {"entries": {}, "features": {}, "stiffness": {}}
+    models = {"MLP": ntklib.MLP("tanh")} | ({"CNN": ntklib.CNN(3, "tanh")} if cnn else {})
+    for name, model in models.items():
+        features = stages.run(f"{name} feature map", lambda model=model: model.feature_map(documents))
+        kernel = stages.run(f"{name} transpose", lambda features=features: FeatureKernel(features))
+
+        def flow(kernel: Any = kernel) -> np.ndarray:
+            dual = np.zeros(len(labels))
+            for _ in range(EVALUATIONS):
+                dual += 1e-6 * (labels - probabilities(kernel(dual)))
+            return dual
+
+        stages.run(f"{name} flow", flow)
+        found["entries"][name] = int(features.matrix.nnz)
+        found["features"][name] = len(features.columns)
+        found["stiffness"][name] = default_time(features) * kernel.largest_eigenvalue()
+        del features, kernel, flow  # or the next model's peak has this one's features in it
+    return found
+
+
+def _evaluations(pair: Any) -> int:
+    """How many products with the kernel a whole flow of the MLP takes, to its default time."""
+    import ntklib
+    from ntklib.feature_kernel import FeatureKernel, default_time
+
+    taken = 0
+    product = FeatureKernel.__call__
+
+    def counted(kernel: FeatureKernel, dual: np.ndarray) -> np.ndarray:
+        nonlocal taken
+        taken += 1
+        return product(kernel, dual)
+
+    FeatureKernel.__call__ = counted  # type: ignore[method-assign]
+    try:
+        model = ntklib.MLP("tanh")
+        time_ = default_time(model.feature_map(pair[0]))
+        ntklib.gradient_flow(model, pair, [time_], [[0]], tolerance=1e-3)
+    finally:
+        FeatureKernel.__call__ = product  # type: ignore[method-assign]
+    return taken
+
+
+def on_a_cluster(count: int, workers: int = 2) -> dict[str, Any]:
+    """Products with the MLP's kernel on processes of this machine: latency, traffic and agreement."""
+    from distributed import Client, LocalCluster
+
+    import ntklib
+    from ntklib.cluster import PartitionedKernel
+    from ntklib.feature_kernel import FeatureKernel
+    from ntklib.stored_documents import open_documents
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        write(Path(folder), count)
+        documents, model = open_documents(folder), ntklib.MLP("tanh")
+        started = time.perf_counter()
+        kernel = PartitionedKernel(client, model, documents)
+        making = time.perf_counter() - started
+        dual = np.random.default_rng(0).standard_normal(len(documents))
+        walls = []
+        for _ in range(EVALUATIONS):
+            started = time.perf_counter()
+            there = kernel(dual)
+            walls.append(time.perf_counter() - started)
+        here = FeatureKernel(model.feature_map(documents))(dual)
+        return {
+            "model": "MLP",
+            "sentences": count,
+            "workers": workers,
+            "partitions": kernel.partitions,
+            "bytes_per_product": kernel.bytes_per_product,
+            "wall_seconds_making": making,
+            "wall_seconds_per_product": float(np.median(walls)),
+            "largest_relative_difference": float(np.abs(there - here).max() / np.abs(here).max()),
+            "load": os.getloadavg()[0],
+        }
+
+
+def exponents(records: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Fitted ``p`` of ``seconds ∝ tokens^p``, by stage, over the sizes that have the stage."""
+    found = {}
+    for stage in dict.fromkeys(name for record in records for name in record["seconds"]):
+        held = [record for record in records if stage in record["seconds"]]
+        found[stage] = growth_exponent(
+            [record["tokens"] for record in held], [record["seconds"][stage] for record in held]
+        )
+    return found
+
+
+def constants(record: dict[str, Any], model: str) -> dict[str, float]:
+    """Work out what a prediction needs, from the record of one size.
+
+    Returns
+    -------
+    dict
+        Seconds a token of making the features, seconds a token and product of the flow, and entries and
+        tokens a sentence.
+    """
+    tokens = record["tokens"]
+    making = record["seconds"][f"{model} feature map"] + record["seconds"][f"{model} transpose"]
+    return {
+        "feature_seconds_per_token": making / tokens,
+        "product_seconds_per_token": record["seconds"][f"{model} flow"] / record["flow_evaluations"] / tokens,
+        "tokens_per_sentence": tokens / record["sentences"],
+        "feature_bytes_per_token": 12 * record["entries"][model] / tokens,
+    }
+
+
+def predicted(
+    measured: dict[str, float],
+    count: float,
+    workers: int,
+    *,
+    shared_features: int = VOCABULARY,
+    evaluations: int = 1000,
+    link: float = LINK,
+) -> dict[str, float]:
+    """Predict one flow of :func:`ntklib.gradient_flow` on a cluster.
+
+    ``evaluations · (c T / P + 8 (3 N + 2 P S) / link) + f T / P`` seconds for ``N`` sentences of ``T`` tokens
+    in all, on ``P`` workers with one partition each, and ``S`` features that all partitions share. All
+    traffic is taken to pass the client's link one after the other, which is right for ``3 N`` (``α`` lives
+    on the client) and too pessimistic for the rest.
+
+    Parameters
+    ----------
+    measured : dict
+        From :func:`constants`.
+    count : float
+        Sentences ``N``.
+    workers : int
+        ``P``.
+    shared_features : int
+        ``S``: the vocabulary, for a model of single tokens.
+    evaluations : int
+        Products with the kernel; they grow with the square root of flow time times ``λ_max``.
+    link : float
+        Bytes a second.
+
+    Returns
+    -------
+    dict
+        ``hours`` in all, of which ``feature_hours`` and ``traffic_hours``; ``bytes_per_evaluation``;
+        ``worker_bytes``, the features that one worker keeps.
+
+    Examples
+    --------
+    >>> measured = {"feature_seconds_per_token": 1e-6, "product_seconds_per_token": 1e-8,
+    ...             "tokens_per_sentence": 20, "feature_bytes_per_token": 12}
+    >>> predicted(measured, 1e6, 10, evaluations=100)["hours"] < predicted(measured, 1e6, 1)["hours"]
+    True
+    """
+    tokens = measured["tokens_per_sentence"] * count
+    traffic = 8 * (3 * count + 2 * workers * shared_features)
+    features = measured["feature_seconds_per_token"] * tokens / workers
+    products = measured["product_seconds_per_token"] * tokens / workers
+    return {
+        "hours": (features + evaluations * (products + traffic / link)) / 3600,
+        "feature_hours": features / 3600,
+        "traffic_hours": evaluations * traffic / link / 3600,
+        "bytes_per_evaluation": traffic,
+        "worker_bytes": measured["feature_bytes_per_token"] * tokens / workers,
+    }
+
+
+def in_own_process(count: int, cnn: bool, whole: bool) -> dict[str, Any]:
+    """Write the documents in one process and measure in another, so that nothing is warm or left over."""
+    with tempfile.TemporaryDirectory() as folder:
+        step = [sys.executable, "-m", "benchmarks.scale", "--folder", folder]
+        subprocess.run([*step, "--write", str(count)], cwd=ROOT, check=True)
+        flags = [*(["--cnn"] if cnn else []), *(["--whole"] if whole else [])]
+        finished = subprocess.run([*step, *flags], cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure every size, and write the result after each, so that a stopped run is not lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sentences", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--cnn-up-to", type=int, default=1_000_000, help="largest size for the CNN")
+    parser.add_argument("--whole-up-to", type=int, default=100_000, help="largest size for a whole flow")
+    parser.add_argument("--cluster", type=int, nargs="*", default=[1000, 100_000], help="sizes on Dask")
+    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--write", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--cnn", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--whole", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.write:
+        write(options.folder, options.write)
+        return
+    if options.folder:
+        print(json.dumps(measure(options.folder, options.cnn, options.whole)))
+        return
+    clusters = [on_a_cluster(count) for count in options.cluster]
+    records: list[dict[str, Any]] = []
+    for count in sorted(options.sentences):
+        records.append(in_own_process(count, count <= options.cnn_up_to, count <= options.whole_up_to))
+        measured = {
+            model: constants([r for r in records if model in r["entries"]][-1], model)
+            for model in records[0]["entries"]
+        }
+        result = {
+            "environment": environment(),
+            "records": records,
+            "exponents": exponents(records),
+            "cluster": clusters,
+            "constants": measured,
+            "predictions": [
+                {"model": "MLP", "sentences": size, "workers": workers, "evaluations": 1000}
+                | predicted(measured["MLP"], size, workers)
+                for size in (10**6, 10**7, 10**8, 10**9)
+                for workers in (1, 10, 100, 1000)
+            ],
+        }
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(json.dumps(records[-1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

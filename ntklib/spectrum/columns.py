@@ -1,0 +1,221 @@
+"""The columns of a sparse feature map: every match pattern with every tuple of tokens that stands at it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+
+from ntklib.spectrum.patterns import Pattern
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The units that documents are pooled from: the tokens each one sees, its document and its weight.
+
+    Parameters
+    ----------
+    tokens : (U, k) int64
+        The token at each of a unit's ``k`` offsets; negative ids are boundary tokens.
+    documents : (U,) int64
+        The document of each unit.
+    weights : (U,) float64
+        The factor with which the unit enters its document's score; 1 for a plain sum.
+    lengths : (U,) int64, optional
+        How many of the offsets hold a token, from the first on; all ``k`` when left out.
+    """
+
+    tokens: Int[np.ndarray, "units offsets"]
+    documents: Int[np.ndarray, " units"]
+    weights: Float[np.ndarray, " units"]
+    lengths: Int[np.ndarray, " units"] | None = None
+
+    @property
+    def reach(self) -> Int[np.ndarray, " units"]:
+        """How many tokens each unit has."""
+        units, offsets = self.tokens.shape
+        return np.full(units, offsets) if self.lengths is None else self.lengths
+
+
+class Feature(NamedTuple):
+    """One column of a feature map: the pattern ``S`` and the tokens that stand at its offsets."""
+
+    pattern: Pattern
+    tokens: tuple[int, ...]
+
+
+class FeatureColumns(Sequence[Feature]):
+    """The columns of a feature map: every (pattern, tokens) that occurs in the documents it was made from.
+
+    Parameters
+    ----------
+    units : Units
+        The units of those documents.
+    patterns : sequence of Pattern
+        The match patterns to make columns for.
+
+    Notes
+    -----
+    Stored as a trie over offsets: the level of a pattern holds the sorted codes ``parent · span + token`` of
+    what stands at its offsets, where ``parent`` is the place of the pattern without its last offset in the
+    level before. Finding the columns of new documents is a binary search a level.
+    """
+
+    def __init__(self, units: Units, patterns: Sequence[Sequence[int]]) -> None:
+        self._learn(units, patterns)
+
+    @classmethod
+    def counted(
+        cls, units: Units, patterns: Sequence[Sequence[int]], documents: int
+    ) -> tuple["FeatureColumns", sparse.csr_array]:
+        """Make the columns of units, and what :meth:`encode` makes of the same units, for less than both."""
+        columns = cls.__new__(cls)
+        known = columns._learn(units, patterns)
+        return columns, columns._counts(units, documents, known)
+
+    def _learn(
+        self, units: Units, patterns: Sequence[Sequence[int]]
+    ) -> dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]:
+        self.patterns = tuple(p if isinstance(p, Pattern) else Pattern(p) for p in patterns)
+        self._lowest = int(units.tokens.min(initial=0))
+        self._span = int(units.tokens.max(initial=0)) - self._lowest + 1
+        self._levels: dict[tuple[int, ...], np.ndarray] = {}
+        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
+        for pattern in self.patterns:
+            self._found(units, tuple(pattern), known, learn=True)
+        self._number_columns()
+        return known
+
+    def _number_columns(self) -> None:
+        sizes = [len(self._levels[tuple(pattern)]) if pattern else 1 for pattern in self.patterns]
+        self.starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    @classmethod
+    def union(
+        cls, parts: Sequence["FeatureColumns"]
+    ) -> tuple["FeatureColumns", list[Int[np.ndarray, " features"]]]:
+        """Columns of the documents of all parts together, and where each part's columns are among them.
+
+        Parameters
+        ----------
+        parts : one or more FeatureColumns
+            Of different documents, with the same patterns.
+
+        Returns
+        -------
+        (columns, places)
+            Exactly the columns of all documents at once; ``places[i]`` (P_i,) increases.
+
+        Raises
+        ------
+        ValueError
+            If the parts have different patterns.
+        """
+        if any(part.patterns != parts[0].patterns for part in parts):
+            raise ValueError("parts must have the same patterns: make them with the same architecture.")
+        whole = cls.__new__(cls)
+        whole.patterns = parts[0].patterns
+        whole._lowest = min(part._lowest for part in parts)
+        whole._span = max(part._lowest + part._span for part in parts) - whole._lowest
+        whole._levels = {}
+        known: list[dict[tuple[int, ...], np.ndarray]] = [{(): np.zeros(1, dtype=np.int64)} for _ in parts]
+        for offsets in sorted(parts[0]._levels, key=len):  # a level builds on that of its prefix
+            codes = []
+            for part, places in zip(parts, known, strict=True):
+                parent, token = np.divmod(part._levels[offsets], part._span)
+                codes.append(
+                    places[offsets[:-1]][parent] * whole._span + token + (part._lowest - whole._lowest)
+                )
+            level = np.concatenate(codes)
+            level.sort()  # faster than np.unique, which hashes integers before it sorts them
+            whole._levels[offsets] = level[np.diff(level, prepend=-1) > 0]
+            for places, code in zip(known, codes, strict=True):
+                places[offsets] = np.searchsorted(whole._levels[offsets], code)
+        whole._number_columns()
+        return whole, [
+            np.concatenate(
+                [start + places[tuple(p)] for p, start in zip(whole.patterns, whole.starts, strict=False)]
+            )
+            for places in known
+        ]
+
+    def _found(
+        self,
+        units: Units,
+        offsets: tuple[int, ...],
+        known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]],
+        learn: bool = False,
+    ) -> tuple[Int[np.ndarray, " found"], Int[np.ndarray, " found"]]:
+        """Units that hold something known at the offsets, and the place of it in the offsets' level."""
+        if offsets in known:
+            return known[offsets]
+        if not offsets:
+            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int64)
+            return known[offsets]
+        rows, parent = self._found(units, offsets[:-1], known, learn)
+        long_enough = units.reach[rows] > offsets[-1]
+        rows, parent = rows[long_enough], parent[long_enough]
+        # New documents may all be shorter than those that the columns come from: then nothing is left here.
+        offset = min(offsets[-1], units.tokens.shape[1] - 1)
+        token = units.tokens[rows, offset] - self._lowest
+        code = parent * self._span + token
+        if learn:
+            self._levels[offsets], place = np.unique(code, return_inverse=True)
+        elif len(level := self._levels[offsets]) == 0:
+            rows, place = rows[:0], code[:0]
+        else:
+            place = np.minimum(np.searchsorted(level, code), len(level) - 1)
+            same = (level[place] == code) & (token >= 0) & (token < self._span)
+            rows, place = rows[same], place[same]
+        known[offsets] = rows, place
+        return known[offsets]
+
+    @property
+    def pattern_index(self) -> Int[np.ndarray, " features"]:
+        """Which pattern each column belongs to, as an index into :attr:`patterns`."""
+        return np.repeat(np.arange(len(self.patterns)), np.diff(self.starts))
+
+    def encode(self, units: Units, documents: int) -> sparse.csr_array:
+        """Count the features of ``units``: a sparse (documents, P) matrix. Unknown features are left out."""
+        return self._counts(units, documents, {})
+
+    def _counts(
+        self, units: Units, documents: int, known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]
+    ) -> sparse.csr_array:
+        rows, columns = [], []
+        for pattern, start in zip(self.patterns, self.starts[:-1], strict=True):
+            found, place = self._found(units, tuple(pattern), known)
+            if pattern.reaches_beyond:
+                long_enough = units.reach[found] >= pattern.reach
+                found, place = found[long_enough], place[long_enough]
+            rows.append(found)
+            columns.append(start + place)
+        holders = np.concatenate(rows)
+        matrix = sparse.coo_array(
+            (units.weights[holders], (units.documents[holders], np.concatenate(columns))),
+            shape=(documents, len(self)),
+        ).tocsr()
+        matrix.sum_duplicates()
+        return matrix
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the :class:`Feature` of one column, or a list of them for a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        column = range(len(self))[index]
+        place = int(np.searchsorted(self.starts, column, side="right")) - 1
+        code = column - int(self.starts[place])
+        pattern = self.patterns[place]
+        tokens = []
+        for size in range(len(pattern), 0, -1):
+            code, token = divmod(int(self._levels[tuple(pattern[:size])][code]), self._span)
+            tokens.append(token + self._lowest)
+        return Feature(pattern, tuple(reversed(tokens)))
+
+    def __repr__(self) -> str:
+        return f"FeatureColumns({len(self)} features of {len(self.patterns)} patterns)"

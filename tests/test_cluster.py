@@ -1,0 +1,170 @@
+"""Flows and sweeps on a cluster of two processes: equal to the local ones, also when a worker is killed."""
+
+import os
+import signal
+from functools import partial
+
+import numpy as np
+import pytest
+
+import ntklib
+from ntklib.cluster import PartitionedKernel
+from ntklib.documents import Documents
+from ntklib.feature_kernel import FeatureKernel
+from ntklib.stored_documents import write_documents
+from tests.test_dynamics import random_corpus
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        distributed.Client(cluster) as connected,
+    ):
+        yield connected
+
+
+def kill_a_worker(client):
+    """SIGKILL to the process of the first worker that is there."""
+    victim = sorted(client.run(os.getpid).items())[0][1]
+    os.kill(victim, signal.SIGKILL)
+
+
+def kills_a_worker_at_product(number, client, monkeypatch):
+    """Let the kernel's product of that number find one of two workers dead; say how many were taken."""
+    taken = []
+    product = PartitionedKernel.__call__
+
+    def watched(kernel, dual):
+        taken.append(len(dual))
+        if len(taken) == number:
+            kill_a_worker(client)
+        return product(kernel, dual)
+
+    monkeypatch.setattr(PartitionedKernel, "__call__", watched)
+    return taken
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("model", [ntklib.MLP("relu"), ntklib.CNN(3, "gelu")])
+def test_flow_on_a_cluster_equals_the_local_one(client, model, classes):
+    corpus = random_corpus(0, classes=classes)
+    here = ntklib.gradient_flow(model, corpus, [0.01, 0.05], tolerance=1e-2)
+    there = ntklib.gradient_flow(model, corpus, [0.01, 0.05], tolerance=1e-2, client=client)
+    label = None if classes == 2 else 1
+    np.testing.assert_allclose(there.scores, here.scores, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(there.dual, here.dual, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(there.residuals(0.01), here.residuals(0.01), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(there.predict([[1, 2, 3], [99]]), here.predict([[1, 2, 3], [99]]), atol=1e-10)
+    first, second = (flow.attribution([1, 2], label=label) for flow in (there, here))
+    np.testing.assert_allclose(first, second, rtol=0, atol=1e-10)
+    assert first.columns.tolist() == second.columns.tolist()
+    assert there.scores.columns.tolist() == here.scores.columns.tolist()
+
+
+@pytest.mark.parametrize("model", [ntklib.Attention(), ntklib.LRNN("tanh"), ntklib.MatrixVector()])
+def test_kernel_in_more_partitions_than_workers_is_the_local_one(client, model):
+    """Also where the longest document decides which patterns there are."""
+    documents = Documents.of(random_corpus(5)[0])
+    local = FeatureKernel(model.feature_map(documents))
+    kernel = PartitionedKernel(client, model, documents, partitions=5)
+    assert kernel.partitions == 5
+    dual = np.random.default_rng(0).standard_normal((len(documents), 2))
+    np.testing.assert_allclose(kernel(dual), local(dual), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(kernel.feature_scores(dual), local.feature_scores(dual), rtol=0, atol=1e-10)
+    assert kernel.columns[:] == local.columns[:]
+    assert (kernel.features.matrix != local.features.matrix).nnz == 0
+    np.testing.assert_allclose(kernel.features.error_bound, local.features.error_bound, atol=1e-10)
+
+
+def test_features_of_one_partition_alone_do_not_travel(client):
+    """Two halves that share one token send that token's sum alone, and each document's number."""
+    halves = [[0, 1], [0, 2], [0, 3], [0, 4]]
+    kernel = PartitionedKernel(client, ntklib.MLP("tanh"), Documents.of(halves), partitions=2)
+    bias_and_token = 2
+    assert kernel.bytes_per_product == 8 * (3 * 4 + 2 * bias_and_token + 2 * bias_and_token)
+
+
+@pytest.mark.parametrize("number", [1, 25])
+def test_a_worker_killed_in_the_middle_of_a_flow_loses_nothing(client, number, monkeypatch):
+    corpus = random_corpus(0)
+    here = ntklib.gradient_flow(ntklib.CNN(2), corpus, [0.05], tolerance=1e-2)
+    taken = kills_a_worker_at_product(number, client, monkeypatch)
+    there = ntklib.gradient_flow(ntklib.CNN(2), corpus, [0.05], tolerance=1e-2, client=client)
+    assert len(taken) > number
+    np.testing.assert_allclose(there.scores, here.scores, rtol=0, atol=1e-10)
+    client.wait_for_workers(2, timeout=20)
+
+
+def test_flow_of_documents_on_disk_reads_them_on_the_workers(client, tmp_path):
+    docs, labels = random_corpus(1)
+    stored = write_documents(tmp_path, [docs])
+    here = ntklib.gradient_flow(ntklib.MLP(), (docs, labels), [0.01])
+    there = ntklib.gradient_flow(ntklib.MLP(), (stored, labels), [0.01], client=client)
+    np.testing.assert_allclose(there.scores, here.scores, rtol=0, atol=1e-10)
+
+
+def squares(seed, folder=None):
+    """A point of a sweep; leaves a file, so that a second computation is seen."""
+    if folder is not None:
+        name = f"{seed}-{np.random.default_rng().integers(2**60)}"
+        (folder / name).touch()
+    return {"square": seed**2, "draw": np.random.default_rng(seed).standard_normal(3)}
+
+
+def test_sweep_on_a_cluster_equals_the_local_one_and_is_resumed_from_its_cache(client, tmp_path):
+    points = [{"seed": seed, "folder": tmp_path} for seed in range(6)]
+    cache = tmp_path / "cache"
+    there = ntklib.sweep(squares, points[:4], client=client, cache=cache)
+    again = ntklib.sweep(squares, points, client=client, cache=cache)
+    here = ntklib.sweep(squares, [{"seed": seed} for seed in range(6)])
+    for found, expected in zip([*there, *again], [*here[:4], *here], strict=True):
+        assert found["square"] == expected["square"]
+        np.testing.assert_array_equal(found["draw"], expected["draw"])
+    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == 6
+
+
+def test_a_worker_killed_in_a_sweep_loses_no_point(client, tmp_path):
+    points = [{"seed": seed, "marker": tmp_path / "killed"} for seed in range(8)]
+    assert ntklib.sweep(dies_once, points, client=client) == [0, 1, 4, 9, 16, 25, 36, 49]
+    assert (tmp_path / "killed").exists()
+    client.wait_for_workers(2, timeout=20)
+
+
+def dies_once(seed, marker):
+    if seed == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return seed**2
+
+
+def fails_at_two(seed):
+    if seed == 2:
+        raise ArithmeticError("two is no number")
+    return seed
+
+
+def test_an_error_in_a_sweep_on_a_cluster_names_the_point(client):
+    with pytest.raises(ArithmeticError, match="two is no number") as caught:
+        ntklib.sweep(fails_at_two, [{"seed": seed} for seed in range(4)], client=client)
+    assert caught.value.__notes__ == ["in sweep at point {'seed': 2}"]
+
+
+def test_what_is_no_working_client_is_refused(client):
+    corpus = random_corpus(0)
+    flow = partial(ntklib.gradient_flow, ntklib.MLP(), corpus, [1.0])
+    with pytest.raises(TypeError, match=r"client must be a dask\.distributed\.Client, not str"):
+        flow(client="tcp://127.0.0.1:8786")
+    with pytest.raises(ValueError, match="jobs must be left out with client"):
+        ntklib.sweep(squares, [{"seed": 0}], client=client, jobs=2)
+    with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
+        lonely = distributed.Client(cluster)
+        with pytest.raises(ValueError, match="cluster has no worker"):
+            flow(client=lonely)
+        lonely.close()
+    with pytest.raises(ValueError, match="client is closed, not running"):
+        flow(client=lonely)
