@@ -63,13 +63,14 @@ def summary(mutants: dict[str, dict[str, int | None]], chosen: list[str]) -> dic
     by_module = counts(mutants, chosen)
     total = sum((Counter(each) for each in by_module.values()), Counter())
     # A mutant that never ends is noticed too; one that no test reaches is not.
-    noticed = total["killed"] + total["timeout"]
+    noticed, tried = total["killed"] + total["timeout"], len(chosen) - total["not tried"]
     codes = {name: code for each in mutants.values() for name, code in each.items()}
     return {
         "mutants": len(codes),
-        "tried": len(chosen),
+        "chosen": len(chosen),
+        "tried": tried,
         "seed": SEED,
-        "noticed": noticed / len(chosen),
+        "noticed": noticed / tried,
         "total": dict(total),
         "modules": by_module,
         "unnoticed": {
@@ -108,7 +109,7 @@ def main() -> int:
         print(f"{module}: " + ", ".join(f"{number} {status}" for status, number in sorted(each.items())))
     print(f"make mutation: {found['noticed']:.1%} of {found['tried']} mutants were noticed")
     if options.result:
-        options.result.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        options.result.write_text(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return 1 if "not tried" in found["total"] else 0
 
 

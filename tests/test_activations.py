@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import integrate
 from scipy.stats import multivariate_normal
 
-from ntklib.activations import Activation, dual_activation, get_activation, mean, second_moment
+from ntklib.activations import Activation, dual_activation, get_activation, mean, quadrature, second_moment
 
 NAMES = ("identity", "relu", "erf", "tanh", "gelu", "silu")
 CLOSED = ("identity", "relu", "erf", "gelu")
@@ -494,6 +494,16 @@ class TestUsersFunctions:
         """``φ = √|x|``: ``E φ'²`` diverges."""
         with pytest.raises(ValueError, match="cannot be integrated"):
             second_moment(lambda x: x.abs().sqrt(), 1.0, order=1)
+
+    def test_blocks_of_evaluations_add_up(self, monkeypatch):
+        arguments = get_activation("tanh"), 0, 1.0, 1.5, 0.6, 0.8, 16
+        at_once = quadrature._double(*arguments)
+        monkeypatch.setattr(quadrature, "_BLOCK", 5_000)
+        assert quadrature._double(*arguments) == pytest.approx(at_once, rel=1e-13)
+
+    def test_an_activation_of_zero_has_moments_of_zero(self):
+        nothing = Activation("nothing", lambda z: 0 * z)
+        assert dual_activation(nothing, [-0.5, 0.0, 0.5, 1.0], 1.0).tolist() == [0.0] * 4
 
     def test_refusals_say_what_to_do_instead(self):
         message = (
