@@ -139,4 +139,4 @@ pdf: environment browser ## the whole book as one PDF, _build/book.pdf, from the
 	@$(RUN) -m pipeline.pdf
 
 clean: ## remove what was built (not .venv, not the committed notebooks, not the data)
-	@rm -rf _build/html _build/next _build/screenshots _build/pdf _build/book.pdf dist build .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf _build/html _build/next _build/screenshots _build/pdf _build/book.pdf dist build mutants .mypy_cache .ruff_cache .pytest_cache

@@ -155,6 +155,45 @@ def _evaluations(pair: Any) -> int:
     return taken
 
 
+def on_a_cluster(count: int, workers: int = 2) -> dict[str, Any]:
+    """Products with the MLP's kernel on processes of this machine: latency, traffic and agreement."""
+    from distributed import Client, LocalCluster
+
+    import ntklib
+    from ntklib.cluster import PartitionedKernel
+    from ntklib.feature_kernel import FeatureKernel
+    from ntklib.stored_documents import open_documents
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        write(Path(folder), count)
+        documents, model = open_documents(folder), ntklib.MLP("tanh")
+        started = time.perf_counter()
+        kernel = PartitionedKernel(client, model, documents)
+        making = time.perf_counter() - started
+        dual = np.random.default_rng(0).standard_normal(len(documents))
+        walls = []
+        for _ in range(EVALUATIONS):
+            started = time.perf_counter()
+            there = kernel(dual)
+            walls.append(time.perf_counter() - started)
+        here = FeatureKernel(model.feature_map(documents))(dual)
+        return {
+            "model": "MLP",
+            "sentences": count,
+            "workers": workers,
+            "partitions": kernel.partitions,
+            "bytes_per_product": kernel.bytes_per_product,
+            "wall_seconds_making": making,
+            "wall_seconds_per_product": float(np.median(walls)),
+            "largest_relative_difference": float(np.abs(there - here).max() / np.abs(here).max()),
+            "load": os.getloadavg()[0],
+        }
+
+
 def exponents(records: list[dict[str, Any]]) -> dict[str, float | None]:
     """Fitted ``p`` of ``seconds ∝ tokens^p``, by stage, over the sizes that have the stage."""
     found = {}
@@ -258,6 +297,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--cnn-up-to", type=int, default=1_000_000, help="largest size for the CNN")
     parser.add_argument("--whole-up-to", type=int, default=100_000, help="largest size for a whole flow")
+    parser.add_argument("--cluster", type=int, nargs="*", default=[1000, 100_000], help="sizes on Dask")
     parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--write", type=int, help=argparse.SUPPRESS)
@@ -270,6 +310,7 @@ def main() -> None:
     if options.folder:
         print(json.dumps(measure(options.folder, options.cnn, options.whole)))
         return
+    clusters = [on_a_cluster(count) for count in options.cluster]
     records: list[dict[str, Any]] = []
     for count in sorted(options.sentences):
         records.append(in_own_process(count, count <= options.cnn_up_to, count <= options.whole_up_to))
@@ -281,6 +322,7 @@ def main() -> None:
             "environment": environment(),
             "records": records,
             "exponents": exponents(records),
+            "cluster": clusters,
             "constants": measured,
             "predictions": [
                 {"model": "MLP", "sentences": size, "workers": workers, "evaluations": 1000}

@@ -90,6 +90,8 @@ class PartitionedKernel(KernelOperator):
         Upper bound of what one product with a single score a document sends over the network:
         ``8 (3N + Σ_p S_p + partitions · S)``, ``S`` the number of features that more than one partition has,
         ``S_p`` those of partition ``p``.
+    partitions : int
+        How many there are.
 
     Raises
     ------
@@ -123,7 +125,7 @@ class PartitionedKernel(KernelOperator):
             partitions = max(sum(client.nthreads().values()), -(-tokens // most))
         # The patterns of a recurrent model follow from the longest document: each partition reads it, too.
         longest = np.asarray(documents[int(documents.lengths.argmax())])
-        sources = _sources(documents, -(-tokens // partitions))
+        sources = _sources(documents, partitions)
         features = [self._submit(_features, architecture, source, longest) for source in sources]
         agreed = self._submit(_agreed, [self._submit(_used, part) for part in features])
         # Kept, so that a partition that is lost can be made again without those that are not.
@@ -143,6 +145,7 @@ class PartitionedKernel(KernelOperator):
         self._ends = np.cumsum([len(bound) for bound in bounds])
         self._entries = sum(entries for entries, _, _ in sizes)
         shared, number = sum(some for _, some, _ in sizes), sizes[0][2]
+        self.partitions = len(sizes)
         self.bytes_per_product = 8 * (3 * len(self) + shared + len(sizes) * number)
 
     def __len__(self) -> int:
@@ -212,18 +215,18 @@ class PartitionedKernel(KernelOperator):
             ) from error
 
 
-def _sources(documents: Documents, tokens: int) -> list[Any]:
+def _sources(documents: Documents, partitions: int) -> list[Any]:
     """Cut the documents into what each partition is made from: documents, or their place on disk."""
     sources: list[Any] = []
-    start = 0
-    for block in documents.blocks(tokens):
-        stop = start + len(block)
+    tokens = np.arange(1, partitions + 1) * (int(documents.offsets[-1]) / partitions)
+    stops = np.unique(np.minimum(np.searchsorted(documents.offsets, tokens), len(documents)))
+    for start, stop in zip([0, *stops[:-1].tolist()], stops.tolist(), strict=True):
+        block = documents[start:stop]
         if isinstance(documents, StoredDocuments):
             sources.append((documents.folder, start, stop))
         else:
             small = block.ids.astype(np.int32) if block.ids.max() < 2**31 else block.ids
             sources.append(Documents(small, block.offsets))
-        start = stop
     return sources
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import pickle
+import re
 import subprocess
 import sys
 
@@ -109,6 +110,31 @@ class TestFunctions:
             "sys.exit(any(name in sys.modules for name in ('torch', 'sympy')))"
         )
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_torch_derivative_is_the_derivative_and_differentiable(self, name):
+        phi, x = get_activation(name), torch.linspace(-2.1, 2.2, 11, dtype=torch.float64, requires_grad=True)
+        slope = phi.torch_derivative(x)
+        assert slope.detach().numpy() == pytest.approx(
+            phi.derivative(x.detach().numpy()), rel=1e-12, abs=1e-14
+        )
+        if name not in ("identity", "relu"):
+            (bend,) = torch.autograd.grad(slope.sum(), x)
+            assert bend.numpy() == pytest.approx(phi.derivative(x.detach().numpy(), 2), rel=1e-10, abs=1e-13)
+
+    def test_torch_derivative_is_taken_inside_torch_transforms_and_without_gradients(self):
+        phi, x = get_activation("tanh"), torch.linspace(-1, 1, 5, dtype=torch.float64)
+        with torch.no_grad():
+            plain = phi.torch_derivative(x)
+        assert torch.equal(torch.func.vmap(phi.torch_derivative)(x), plain)
+
+    def test_a_function_that_does_not_read_its_argument_has_the_slope_zero(self):
+        """torch has no gradient to give: what the function returns depends on another tensor alone."""
+        level = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+        phi = Activation("level", lambda z: level.expand(z.shape))
+        assert phi.value([0.0, 1.0]).tolist() == [2.0, 2.0]
+        assert phi.derivative([0.0, 1.0]).tolist() == [0.0, 0.0]
+        assert phi.derivative([0.0, 1.0], order=2).tolist() == [0.0, 0.0]
 
 
 class TestGetActivation:
@@ -468,6 +494,21 @@ class TestUsersFunctions:
         """``φ = √|x|``: ``E φ'²`` diverges."""
         with pytest.raises(ValueError, match="cannot be integrated"):
             second_moment(lambda x: x.abs().sqrt(), 1.0, order=1)
+
+    def test_refusals_say_what_to_do_instead(self):
+        message = (
+            "activation 'square': its derivative of order 0 grows too fast to be integrated over a Gaussian "
+            "of variance 1; use a smaller variance, or an activation that is smooth and grows like a "
+            "polynomial."
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            second_moment(Activation("square", lambda z: torch.exp(z**2 / 4 - 1) - 1), 1.0)
+        message = (
+            "activation 'level' has no symbolic form: it is a function of tensors alone. "
+            "Give one: Activation(name, torch_function, sympy_function)."
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            Activation("level", torch.tanh).symbolic(0)
 
 
 class TestArguments:

@@ -72,6 +72,7 @@ def test_kernel_in_more_partitions_than_workers_is_the_local_one(client, model):
     documents = Documents.of(random_corpus(5)[0])
     local = FeatureKernel(model.feature_map(documents))
     kernel = PartitionedKernel(client, model, documents, partitions=5)
+    assert kernel.partitions == 5
     dual = np.random.default_rng(0).standard_normal((len(documents), 2))
     np.testing.assert_allclose(kernel(dual), local(dual), rtol=0, atol=1e-10)
     np.testing.assert_allclose(kernel.feature_scores(dual), local.feature_scores(dual), rtol=0, atol=1e-10)

@@ -6,6 +6,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import expit, softmax
 
 import ntklib
+from ntklib import feature_kernel
 from ntklib.chebyshev import integrate
 from ntklib.corpora import Corpus
 
@@ -210,3 +211,21 @@ def test_an_unrecorded_time_is_refused_with_the_recorded_ones():
     flow = ntklib.gradient_flow(MLP(), ([[0]], [1]), [1.0, 2.0])
     with pytest.raises(ValueError, match=r"time must be one of the recorded times, \[1.0, 2.0\], not 1.5"):
         flow.predict([[0]], 1.5)
+
+
+@pytest.mark.parametrize("model", [MLP("relu"), ntklib.CNN(3, "gelu"), ntklib.Attention()])
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_the_order_of_the_features_changes_no_bit_of_a_product(model, shape, monkeypatch):
+    monkeypatch.setattr(feature_kernel, "_BLOCK", 17)
+    features = model.feature_map(random_corpus(6)[0])
+    kernel = feature_kernel.FeatureKernel(features)
+    dual = np.random.default_rng(0).standard_normal((40, *shape))
+    scores = (features.weights * (features.matrix.T.tocsr() @ dual).T).T
+    np.testing.assert_array_equal(kernel.feature_scores(dual), scores)
+    np.testing.assert_array_equal(kernel(dual), features.matrix @ scores)
+
+
+def test_features_are_kept_by_frequency_and_then_by_first_occurrence():
+    features = MLP("identity").feature_map([[4, 2], [2, 1], [2, 4, 3]])
+    order = feature_kernel._by_frequency(features.matrix)
+    assert [features.columns[int(i)].tokens for i in order] == [(), (2,), (4,), (1,), (3,)]

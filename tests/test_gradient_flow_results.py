@@ -94,6 +94,12 @@ def test_largest_eigenvalue_is_that_of_the_dense_kernel_from_above(count):
         assert found == pytest.approx(exact, rel=1e-12)
 
 
+def test_largest_eigenvalue_is_found_among_close_ones():
+    kernel = FeatureKernel(MLP("identity").feature_map([[i] for i in range(300)]))
+    kernel.weights = np.concatenate([[0.0], np.linspace(1, 2, 300)])  # no bias
+    assert 2 <= kernel.largest_eigenvalue() <= 2 * 1.0011
+
+
 def test_a_start_reaches_the_largest_eigenvalue_of_centred_features():
     """Ones, the usual start, are in the null space of a centred kernel."""
     kernel = FeatureKernel(MLP().feature_map([[0], [1], [2], [3]]))

@@ -257,3 +257,21 @@ def test_weights_of_one_group_are_its_own():
     assert matrix is features.matrix
     assert weights == pytest.approx(features.weights)
     assert same is columns
+
+
+def test_a_family_of_patterns_gets_its_own_weights_however_long_the_context():
+    """The kernel of 40 offsets reads two of them: no 2^40 values are made."""
+    family = [Pattern(), Pattern((0,)), Pattern((39,)), Pattern((0, 39))]
+    weights = moebius_weights(
+        lambda matches: {"output": 1.0 + 2.0 * matches[:, 0] + 4.0 * matches[:, 0] * matches[:, 39]},
+        40,
+        family,
+    )
+    assert weights.index.tolist() == family
+    assert weights["output"].tolist() == pytest.approx([1.0, 2.0, 0.0, 4.0])
+
+
+def test_weights_of_an_integer_kernel_are_floats():
+    weights = moebius_weights(lambda matches: {"output": matches.sum(axis=1)}, 2)
+    assert weights["output"].dtype == np.float64
+    assert weights["output"].tolist() == [0.0, 1.0, 1.0, 0.0]

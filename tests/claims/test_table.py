@@ -24,6 +24,12 @@ def test_text_of_a_claim_is_escaped():
     assert "<b>" not in table
 
 
+def test_every_cell_but_the_first_names_its_heading_for_a_phone():
+    table = claims_table(ledger())._repr_html_()
+    assert table.count("data-heading=") == 4
+    assert '<td data-heading="expected">above 0</td>' in table
+
+
 def test_an_undecided_claim_says_so():
     assert "not supported (undecided)" in repr(claims_table(ledger(verdict="not supported", decisive=False)))
 

@@ -74,3 +74,16 @@ def test_the_printed_page_has_title_contents_and_chapters_and_nothing_else():
     assert ("Limits", "#cnn-limits") in contents
     assert [script["src"] for script in page.find_all("script")] == ["_static/mathjax/tex.js"]
     assert all(hidden.has_attr("open") for hidden in page.find_all("details"))
+
+
+def test_short_code_is_kept_on_one_page_with_its_frame_and_long_code_is_not():
+    def cell(lines):
+        code = "\n".join(f"line {number}" for number in range(lines))
+        return f'<div class="cell_input"><div class="highlight"><pre>{code}\n</pre></div></div>'
+
+    html = JOINED.replace('<p id="id1">a note</p>', f'{cell(3)}{cell(40)}<p id="id1">a note</p>')
+    page = BeautifulSoup(printable(html, NAMES, "A book", "Its authors"), "html.parser")
+    short, long = page.select(".cell_input")
+    assert "pdf-short" in short["class"]
+    assert "pdf-short" not in long["class"]
+    assert page.select(".highlight.pdf-short") == []
