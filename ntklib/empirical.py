@@ -384,7 +384,7 @@ def _add_structured(
     keys: dict[str, str],
     totals: dict[str, np.ndarray],
 ) -> None:
-    if isinstance(network, HasParameterKernels):
+    if isinstance(network, HasParameterKernels) and not _tangents_are_newer(type(network)):
         for name, part in network.parameter_kernels(first, second, output, memory_limit):
             if name in keys:
                 totals[keys[name]] += part
@@ -395,6 +395,12 @@ def _add_structured(
         # Each parameter's tangents are let go once used: they are the largest arrays here.
         row, column = rows.pop(name), None if second is first else columns.pop(name)
         totals[keys[name]] += tangent_gram(row, column)
+
+
+def _tangents_are_newer(kind: type) -> bool:
+    """Whether a subclass has tangents of its own, which inherited ``parameter_kernels`` know nothing of."""
+    defined = next(vars(base) for base in kind.__mro__ if {"tangents", "parameter_kernels"} & set(vars(base)))
+    return "parameter_kernels" not in defined
 
 
 def _checked_tangents(

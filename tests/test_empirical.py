@@ -7,6 +7,7 @@ import torch
 from scipy import sparse
 
 from ntklib import MLP, Documents, ElmanRNN, MatrixVector, empirical_ntk, empirical_ntk_by_group, expected_ntk
+from ntklib.architectures.mlp import MLPNetwork
 from ntklib.empirical import largest_eigenvalue
 from ntklib.gram import ParameterTangents
 
@@ -160,6 +161,24 @@ def test_perceptrons_kernel_does_not_depend_on_the_memory_that_it_may_use(second
             np.testing.assert_allclose(limited[group], kernel, rtol=0, atol=tolerance * np.abs(kernel).max())
             if second is None:
                 np.testing.assert_array_equal(limited[group], limited[group].T)
+
+
+def test_a_subclass_with_tangents_of_its_own_is_computed_from_them():
+    class Doubled(MLPNetwork):
+        def forward(self, docs):
+            return 2 * super().forward(docs)
+
+        def tangents(self, docs, output=0):
+            return [
+                ParameterTangents(part.parameter, part.factors, part.pooling * 2)
+                for part in super().tangents(docs, output)
+            ]
+
+    network = Doubled(MLP("tanh"), 8, 3, seed=0, classes=None, dtype=torch.float64)
+    docs = [[0, 1], [2], [1, 1]]
+    np.testing.assert_allclose(
+        empirical_ntk(network, docs), empirical_ntk(network, docs, method="jacobian"), rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("memory_limit", [1, 20_000, 2**31])
