@@ -42,7 +42,9 @@ def _checksum(value: Any) -> str:
         for name, tensor in value.state_dict().items():
             digest.update(f"{name} {_checksum(tensor.numpy())}".encode())
     elif isinstance(value, Documents):
-        digest.update(f"{_checksum(value.ids)} {_checksum(value.offsets)}".encode())
+        # Documents on disk have shorter integers.
+        whole = (value.ids.astype(np.int64), value.offsets.astype(np.int64))
+        digest.update(" ".join(map(_checksum, whole)).encode())
     elif isinstance(value, np.ndarray):
         digest.update(f"{value.dtype} {value.shape}".encode())
         digest.update(np.ascontiguousarray(value).tobytes())

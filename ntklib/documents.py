@@ -43,7 +43,7 @@ class Documents(Sequence[np.ndarray]):
             raise ValueError(
                 f"offsets must begin with 0 and end with the {len(self.ids)} ids, not {self.offsets!r:.60}."
             )
-        lengths = np.diff(self.offsets)
+        lengths = np.diff(np.asarray(self.offsets, dtype=np.int64))  # unsigned differences would wrap
         if lengths.min(initial=1) < 1:
             row = int(np.argmax(lengths < 1))
             raise ValueError(f"offsets[{row + 1}] is not above offsets[{row}]: document {row} is empty.")

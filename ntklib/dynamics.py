@@ -246,10 +246,7 @@ def flow_of_kernel(
     largest: float | None = None,
 ) -> GradientFlow:
     """Solve the flow of :func:`gradient_flow` for a kernel that is there already."""
-    if not kernel.weights.any():
-        raise ValueError(
-            "architecture has a kernel of zero: its activation is zero everywhere, so it learns nothing."
-        )
+    refuse_zero(kernel)
     targets = targets_of(labels, classes)
     initial = checked_scores(initial_scores, targets.shape)
     outputs = 1 if targets.ndim == 1 else classes
@@ -268,6 +265,14 @@ def flow_of_kernel(
     return GradientFlow(
         scores, instants, dual, largest, kernel, architecture, outputs, initial, targets, named
     )
+
+
+def refuse_zero(kernel: KernelOperator) -> None:
+    """Refuse a kernel in which nothing can be learnt."""
+    if not kernel.weights.any():
+        raise ValueError(
+            "architecture has a kernel of zero: its activation is zero everywhere, so it learns nothing."
+        )
 
 
 def _hashable_in(key: Any, mapping: Mapping) -> bool:

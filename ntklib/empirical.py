@@ -385,9 +385,12 @@ def _add_structured(
     totals: dict[str, np.ndarray],
 ) -> None:
     if isinstance(network, HasParameterKernels) and not _tangents_are_newer(type(network)):
+        found = []
         for name, part in network.parameter_kernels(first, second, output, memory_limit):
+            found.append(name)
             if name in keys:
                 totals[keys[name]] += part
+        _check_each_once(network, "parameter_kernels", found, keys)
         return
     rows = _checked_tangents(network, first, output, keys)
     columns = rows if second is first else _checked_tangents(network, second, output, keys)
@@ -407,15 +410,18 @@ def _checked_tangents(
     network: HasTangents, docs: Documents, output: int, keys: dict[str, str]
 ) -> dict[str, ParameterTangents]:
     found = network.tangents(docs, output)
-    tangents = {tangent.parameter: tangent for tangent in found}
-    missing = sorted(set(keys) - set(tangents))
-    if missing or len(tangents) < len(found):
+    _check_each_once(network, "tangents", [tangent.parameter for tangent in found], keys)
+    return {tangent.parameter: tangent for tangent in found}
+
+
+def _check_each_once(network: Any, method: str, found: list[str], keys: dict[str, str]) -> None:
+    missing = sorted(set(keys) - set(found))
+    if missing or len(set(found)) < len(found):
         # A sum of two Grams is not the Gram of a sum, so a parameter used twice must not come in two parts.
         raise ValueError(
-            f"{type(network).__name__}.tangents must give each trained parameter once, but it gives "
-            f"{[tangent.parameter for tangent in found]}; missing: {missing}. method='jacobian' does without."
+            f"{type(network).__name__}.{method} must give each trained parameter once, but it gives {found}; "
+            f"missing: {missing}. method='jacobian' does without."
         )
-    return tangents
 
 
 def _add_by_jacobian(

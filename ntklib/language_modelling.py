@@ -290,4 +290,4 @@ def _shifted(network: Any, documents: Documents) -> tuple[torch.Tensor, torch.Te
     ends[documents.offsets[1:] - 1] = True
     starts = np.zeros(len(documents.ids), dtype=bool)
     starts[documents.offsets[:-1]] = True
-    return scores[torch.from_numpy(~ends)], torch.from_numpy(documents.ids[~starts])
+    return scores[torch.from_numpy(~ends)], torch.from_numpy(documents.ids[~starts].astype(np.int64))

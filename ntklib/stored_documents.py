@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ntklib.documents import Documents
+from ntklib.documents import LARGEST_ID, Documents
 from ntklib.files import replacing
 
 _CHECKED = 2**24  # ids that are looked at together
@@ -117,18 +117,24 @@ def open_documents(folder: str | Path) -> StoredDocuments:
     except ValueError as error:  # an array of Python objects, or no array
         raise ValueError(f"{path} must hold ids.npy and offsets.npy, arrays of integers: {error}") from None
     for name, array in (("ids", ids), ("offsets", offsets)):
-        if array.ndim != 1 or array.dtype.kind not in "iu":
+        if array.ndim != 1 or array.dtype.kind not in "iu" or array.dtype == np.uint64:
             raise ValueError(
-                f"{path / name}.npy must be integers in one row, not {array.ndim}-D {array.dtype}."
+                f"{path / name}.npy must be integers of at most 63 bits in one row, not {array.ndim}-D "
+                f"{array.dtype}."
             )
+    offsets = np.asarray(offsets, dtype=np.int64)
     if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 1).any():
         raise ValueError(
             f"{path / 'offsets.npy'} does not fit {path / 'ids.npy'}: offsets must rise from 0 to the "
             f"number of ids, {len(ids)}. Was the writing interrupted? Write the documents again."
         )
-    lowest = min(int(ids[start : start + _CHECKED].min()) for start in range(0, len(ids), _CHECKED))
-    if lowest < 0:
-        raise ValueError(f"{path / 'ids.npy'} holds token id {lowest}: ids must be 0 or larger.")
+    for start in range(0, len(ids), _CHECKED):
+        block = ids[start : start + _CHECKED]
+        for outside in (block.min(), block.max()):
+            if not 0 <= outside <= LARGEST_ID:
+                raise ValueError(
+                    f"{path / 'ids.npy'} holds token id {outside}: ids must be 0 to {LARGEST_ID:,}."
+                )
     return StoredDocuments(ids, offsets, path)
 
 

@@ -1,5 +1,6 @@
 """Kernels larger than memory: computed in tiles, and kept in a NumPy file that is mapped into memory."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ def kernel_on_disk(
         kernel = np.lib.format.open_memmap(
             temporary, mode="w+", dtype=np.float64, shape=(len(first), len(second))
         )
+        if hasattr(os, "posix_fallocate"):
+            # A page that a full disk can't take would otherwise end the process when it is written.
+            with temporary.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         for top in range(0, len(first), height):
             rows = slice(top, top + height)
             for left in range(top if docs_b is None else 0, len(second), height):

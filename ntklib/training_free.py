@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import log_softmax
 
 from ntklib.documents import Documents
-from ntklib.dynamics import GradientFlow, flow_of_kernel, training_set
+from ntklib.dynamics import GradientFlow, flow_of_kernel, refuse_zero, training_set
 from ntklib.feature_kernel import FeatureKernel
 from ntklib.validation import checked_integer, labelled_documents
 
@@ -120,6 +120,7 @@ def training_free_model(
     checked_integer(most_entries, "most_entries")
     used = _fitting(architecture, documents, most_entries, seed)
     kernel = FeatureKernel(architecture.feature_map(documents[used]))
+    refuse_zero(kernel)
     own = kernel.matrix.multiply(kernel.matrix) @ kernel.weights
     largest = kernel.largest_eigenvalue()
     times = np.array(HORIZONS) / float(np.median(own))

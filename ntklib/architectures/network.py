@@ -125,7 +125,9 @@ class TextNetwork(torch.nn.Module):
         Without ``documents`` the use is not noted: the caller does it, or has tangents of its own.
         """
         table = getattr(self, parameter)
-        rows = torch.nn.functional.embedding(torch.from_numpy(tokens), table, sparse=self.sparse_gradients)
+        # A copy: torch warns of an array that can't be written, such as documents on disk.
+        places = torch.from_numpy(np.array(tokens, dtype=np.int64))
+        rows = torch.nn.functional.embedding(places, table, sparse=self.sparse_gradients)
         if documents is not None:
             self.note_use(parameter, (one_hot(tokens, len(table)),), rows, documents)
         return rows
