@@ -42,6 +42,12 @@ def requirements(lock: str) -> list[str]:
     return [part for part in parts if "==" in part]
 
 
+def split(found: list[str]) -> tuple[list[str], list[str]]:
+    """Split requirements into those of the book and the GPU libraries."""
+    gpu = [requirement for requirement in found if GPU_PACKAGE.match(requirement)]
+    return [requirement for requirement in found if requirement not in gpu], gpu
+
+
 def compiled(inputs: list[str], before: list[Path], constraint: Path, upgrade: bool) -> list[str]:
     """Resolve ``inputs`` (uv's arguments), keeping the versions that were locked before."""
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", *inputs]
@@ -70,8 +76,8 @@ def main(upgrade: bool) -> None:
     try:
         project = ["pyproject.toml", *(f"--extra={extra}" for extra in EXTRAS)]
         found = compiled(project, [lock, gpu_lock], ROOT / "pipeline" / "lock-constraints.txt", upgrade)
-        gpu = [requirement for requirement in found if GPU_PACKAGE.match(requirement)]
-        replace(lock, HEADER, [requirement for requirement in found if requirement not in gpu])
+        ours, gpu = split(found)
+        replace(lock, HEADER, ours)
         replace(gpu_lock, GPU_HEADER, gpu)
         everything = [*project, "--extra=audit"]
         more = compiled(everything, [lock, gpu_lock, audit_lock], lock, upgrade)

@@ -70,13 +70,13 @@ def summary(mutants: dict[str, dict[str, int | None]], chosen: list[str]) -> dic
         "chosen": len(chosen),
         "tried": tried,
         "seed": SEED,
-        "noticed": noticed / tried,
+        "noticed": noticed / tried if tried else None,
         "total": dict(total),
         "modules": by_module,
         "unnoticed": {
             name: STATUS.get(codes[name], "other")
             for name in sorted(chosen)
-            if codes[name] not in KILLED + TIMED_OUT
+            if codes[name] is not None and codes[name] not in KILLED + TIMED_OUT
         },
     }
 
@@ -107,7 +107,8 @@ def main() -> int:
     found = summary(exit_codes(), chosen)
     for module, each in found["modules"].items():
         print(f"{module}: " + ", ".join(f"{number} {status}" for status, number in sorted(each.items())))
-    print(f"make mutation: {found['noticed']:.1%} of {found['tried']} mutants were noticed")
+    if found["tried"]:
+        print(f"make mutation: {found['noticed']:.1%} of {found['tried']} mutants were noticed")
     if options.result:
         options.result.write_text(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return 1 if "not tried" in found["total"] else 0

@@ -332,3 +332,20 @@ def test_a_parameter_used_without_being_noted_is_still_refused():
     )
     with pytest.raises(ValueError, match=r"missing: \['output'\]"):
         empirical_ntk(network, [[1], [2, 3]])
+
+
+def test_a_perceptrons_subclass_with_one_more_parameter_is_refused_where_its_part_is_unknown():
+    class Shifted(MLPNetwork):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.shift = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+        def forward(self, docs):
+            return super().forward(docs) + self.shift
+
+    network = Shifted(MLP("tanh"), 8, 3, seed=0, classes=None, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"Shifted\.parameter_kernels must .* missing: \['shift'\]"):
+        empirical_ntk(network, [[0, 1], [2]])
+    plain = MLP("tanh").network(8, 3, seed=0)
+    by_jacobian = empirical_ntk(network, [[0, 1], [2]], method="jacobian")
+    np.testing.assert_allclose(by_jacobian, empirical_ntk(plain, [[0, 1], [2]]) + 1, rtol=1e-10)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 import ntklib
 from ntklib.architectures import base
 from ntklib.documents import Documents
+from ntklib.language_modelling import next_token_probabilities, train_language_model
 from ntklib.statistics import counts
 from ntklib.stored_documents import StoredDocuments, open_documents, write_documents
 from tests.test_dynamics import random_corpus
@@ -83,11 +85,17 @@ def test_damaged_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"offsets\.npy does not fit .*ids\.npy"):
         open_documents(tmp_path)
     np.save(tmp_path / "offsets.npy", np.array([0.0, 2, 3]))
-    with pytest.raises(ValueError, match="must be integers in one row, not 1-D float64"):
+    with pytest.raises(ValueError, match="must be integers of at most 63 bits in one row, not 1-D float64"):
+        open_documents(tmp_path)
+    np.save(tmp_path / "offsets.npy", np.array([0, 4, 1, 3], dtype=np.uint32))
+    with pytest.raises(ValueError, match="offsets must rise from 0"):
         open_documents(tmp_path)
     np.save(tmp_path / "offsets.npy", np.array([0, 2, 3]))
     np.save(tmp_path / "ids.npy", np.array([1, -2, 3]))
     with pytest.raises(ValueError, match="holds token id -2"):
+        open_documents(tmp_path)
+    np.save(tmp_path / "ids.npy", np.array([1, 2**40, 3]))
+    with pytest.raises(ValueError, match=f"holds token id {2**40}: ids must be 0 to 4,294,967,295"):
         open_documents(tmp_path)
     np.save(tmp_path / "ids.npy", np.array([1, "x", None], dtype=object), allow_pickle=True)
     with pytest.raises(
@@ -118,3 +126,30 @@ def test_nothing_to_write_is_refused(tmp_path):
     with pytest.raises(ValueError, match="ids must be below"):
         write_documents(tmp_path, [[[2**31]]])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_and_checkpoints_do_not_tell_them_from_documents_in_memory(tmp_path):
+    documents = Documents.of([[0, 1, 2], [3, 1], [2, 2, 0]])
+    stored = write_documents(tmp_path / "documents", [documents])
+    network = ntklib.MLP("tanh").network(width=8, vocabulary_size=4, seed=0)
+    assert torch.equal(network(stored), network(documents))
+    np.testing.assert_array_equal(
+        ntklib.empirical_ntk(network, stored), ntklib.empirical_ntk(network, documents)
+    )
+    options = {"learning_rate": 0.1, "record": 1, "checkpoint": tmp_path / "run.pt", "progress": False}
+    labels = [0, 1, 0]
+    run = ntklib.train(network, (documents, labels), epochs=2, **options)
+    again = ntklib.MLP("tanh").network(width=8, vocabulary_size=4, seed=0)
+    resumed = ntklib.train(again, (stored, labels), epochs=2, **options)  # no other run: the same settings
+    assert resumed.scores.equals(run.scores)
+
+
+def test_a_language_model_reads_them(tmp_path):
+    documents = [[0, 1, 2], [3, 1], [2, 2, 0]]
+    stored = write_documents(tmp_path, [documents])
+    kept = []
+    for each in (stored, documents):
+        network = ntklib.Transformer(layers=1, heads=2).network(width=8, vocabulary_size=4, seed=0, classes=4)
+        train_language_model(network, each, epochs=1, progress=False)
+        kept.append(next_token_probabilities(network, each))
+    np.testing.assert_array_equal(*kept)

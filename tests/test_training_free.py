@@ -51,3 +51,9 @@ def test_three_classes_have_three_scores(parts):
     pair = (train.tokens, labels)
     model = ntklib.training_free_model(ntklib.Attention(), pair, (validation.tokens, validation.labels))
     assert model.scores(test).shape == (len(test), 3)
+
+
+def test_a_kernel_of_zero_is_refused_in_these_words():
+    zero = ntklib.MLP(ntklib.Activation("zero", lambda z: 0 * z))
+    with pytest.raises(ValueError, match="architecture has a kernel of zero"):
+        ntklib.training_free_model(zero, ([[0], [1]], [0, 1]), ([[0], [1]], [0, 1]))

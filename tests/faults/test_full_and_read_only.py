@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import ntklib
 from pipeline import execute
 from tests.faults.conftest import content_of, files, kept
 from tests.faults.test_download import ARCHIVE, CONTENT, environment, server  # noqa: F401
@@ -86,6 +87,13 @@ def test_a_fetch_to_a_full_disk_says_so(forks, environment, small_disk):  # noqa
     assert code == 0
     assert message.startswith("CorpusUnavailable: ")
     assert "No space left on device" in message
+
+
+def test_a_kernel_that_a_disk_can_not_hold_is_refused_before_it_is_computed(small_disk):
+    """The system would end the process that wrote to a mapped page for which there is no room."""
+    with pytest.raises(OSError, match="No space left on device"):
+        ntklib.kernel_on_disk(small_disk / "kernel.npy", ntklib.MLP(), [[i] for i in range(200)])
+    assert list(small_disk.iterdir()) == []
 
 
 @pytest.fixture

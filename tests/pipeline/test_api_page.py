@@ -22,6 +22,12 @@ def test_every_public_name_has_an_entry():
     assert entries == set(ntklib.__all__) - {"__version__"}
 
 
+def test_functions_take_no_options_of_classes():
+    """Sphinx would drop the function, and the class above would lose its methods."""
+    assert re.findall(r"^\.\. autofunction:: \w+\n +:members:", PAGE, re.MULTILINE) == []
+    assert ".. autoclass:: Documents\n   :members:" in PAGE
+
+
 def test_docstrings_refer_to_labels_that_the_book_has():
     labels = set()
     for source in (ROOT / "book").glob("*.md"):

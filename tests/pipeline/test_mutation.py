@@ -39,7 +39,6 @@ def test_untested_untried_and_crashed_mutants_do_not_count_as_noticed():
     assert found["unnoticed"] == {
         "a__mutmut_1": "survived",
         "a__mutmut_2": "no tests",
-        "a__mutmut_4": "not tried",
         "a__mutmut_6": "other",
         "b__mutmut_2": "survived",
     }
@@ -50,3 +49,4 @@ def test_only_the_chosen_are_counted():
     found = summary(MUTANTS, ["a__mutmut_0", "b__mutmut_2"])
     assert found["modules"] == {"ntklib/a.py": {"killed": 1}, "ntklib/b.py": {"survived": 1}}
     assert (found["mutants"], found["tried"], found["noticed"]) == (10, 2, 0.5)
+    assert summary(MUTANTS, ["a__mutmut_4"])["noticed"] is None  # the one that was not tried

@@ -8,6 +8,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from pipeline import lock
 from pipeline.chapters import ROOT
 from pipeline.lock import split, versions
 
@@ -42,7 +43,14 @@ def test_lock_has_one_exact_version_inside_every_range():
 
 
 @pytest.mark.parametrize(
-    "file", ["requirements.lock", "requirements-gpu.lock", "environment.yml", "pyproject.toml"]
+    "file",
+    [
+        "requirements.lock",
+        "requirements-gpu.lock",
+        "requirements-audit.lock",
+        "environment.yml",
+        "pyproject.toml",
+    ],
 )
 def test_no_index_and_no_path_is_named(file):
     text = (ROOT / file).read_text()
@@ -56,11 +64,11 @@ def test_no_gpu_package_is_named(file):
     assert not re.search(r"^\s*(- )?(nvidia|triton|cuda)", (ROOT / file).read_text(), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", ["requirements.lock", "requirements-cpu.lock", "requirements-gpu.lock"])
-def test_every_locked_package_has_a_checksum(file):
-    ours, gpu = split((ROOT / file).read_text())
-    assert ours + gpu
-    for requirement in ours + gpu:
+@pytest.mark.parametrize("kind", ["", "-cpu", "-gpu", "-audit"])
+def test_every_locked_package_has_a_checksum(kind):
+    found = lock.requirements((ROOT / f"requirements{kind}.lock").read_text())
+    assert found
+    for requirement in found:
         first, *checksums = requirement.rstrip("\n").split(" \\\n")
         assert re.fullmatch(r"[\w.-]+==[\w.+]+( ; .+)?", first)
         assert checksums, f"{first} has no checksum"
@@ -78,7 +86,7 @@ def test_gpu_libraries_are_split_off_with_their_checksums():
     draft = "# comment\nattrs==26.1.0 \\\n    --hash=sha256:a\n"
     draft += "triton==3.9 ; sys_platform == 'linux' \\\n    --hash=sha256:b\n"
     draft += "nvidia-nccl-cu13==2.30 \\\n    --hash=sha256:c\n    --hash=sha256:d\n"
-    ours, gpu = split(draft)
+    ours, gpu = split(lock.requirements(draft))
     assert ours == ["attrs==26.1.0 \\\n    --hash=sha256:a\n"]
     assert [requirement.count("--hash") for requirement in gpu] == [1, 2]
 
