@@ -5,6 +5,7 @@ neural-tangents needs a jax and a NumPy of its own: ``.venv-jax``, made only whe
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -33,7 +34,11 @@ def make(folder: Path, packages: list[str], *options: str, shared: str | None = 
             [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
         ).strip()
         Path(site, "book.pth").write_text(shared + "\n", encoding="utf-8")
-    subprocess.check_call([python, "-m", "pip", "install", "--quiet", *options, *packages])
+    try:
+        subprocess.check_call([python, "-m", "pip", "install", "--quiet", *options, *packages])
+    except BaseException:
+        shutil.rmtree(folder)  # half an environment would be taken for a whole one the next time
+        raise
 
 
 def main(jax: bool) -> None:

@@ -97,7 +97,7 @@ def test_a_worker_killed_in_the_middle_of_a_flow_loses_nothing(client, number, m
     there = ntklib.gradient_flow(ntklib.CNN(2), corpus, [0.05], tolerance=1e-2, client=client)
     assert len(taken) > number
     np.testing.assert_allclose(there.scores, here.scores, rtol=0, atol=1e-10)
-    client.wait_for_workers(2, timeout=20)
+    client.wait_for_workers(2)
 
 
 def test_flow_of_documents_on_disk_reads_them_on_the_workers(client, tmp_path):
@@ -132,7 +132,7 @@ def test_a_worker_killed_in_a_sweep_loses_no_point(client, tmp_path):
     points = [{"seed": seed, "marker": tmp_path / "killed"} for seed in range(8)]
     assert ntklib.sweep(dies_once, points, client=client) == [0, 1, 4, 9, 16, 25, 36, 49]
     assert (tmp_path / "killed").exists()
-    client.wait_for_workers(2, timeout=20)
+    client.wait_for_workers(2)
 
 
 def dies_once(seed, marker):
