@@ -66,7 +66,7 @@ def test_a_model_without_kernel_and_network_is_refused():
         document_spectrum(object())
 
 
-@pytest.mark.parametrize("level", [0, 1, 95])
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
 def test_a_level_outside_its_range_is_refused_before_any_network_is_made(level):
     with pytest.raises(ValueError, match="level must be between 0 and 1"):
         document_spectrum(GRU(), level=level)
