@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import zipf
+
 VOCABULARY = 40_000
 ROOT = Path(__file__).parent.parent
 
@@ -24,15 +26,11 @@ ROOT = Path(__file__).parent.parent
 def write_sentences(path: Path, sentences: int, seed: int = 0) -> None:
     """Write a CSV of about 20 tokens a sentence, Zipf-distributed, 600 of them with a polarity."""
     rng = np.random.default_rng(seed)
-    frequency = 1 / (np.arange(VOCABULARY) + 3.0)
-    polarity = np.zeros(VOCABULARY)
-    polar = rng.choice(np.arange(50, 5000), 600, replace=False)
-    polarity[polar] = rng.choice([-1, 1], 600) * rng.uniform(0.3, 1.5, 600)
-    lengths = np.clip(rng.poisson(20, sentences), 3, 60)
-    tokens = rng.choice(VOCABULARY, lengths.sum(), p=frequency / frequency.sum())
+    polarity = zipf.polarities(VOCABULARY, rng)
+    lengths = zipf.lengths(sentences, rng)
+    tokens = rng.choice(VOCABULARY, lengths.sum(), p=zipf.frequencies(VOCABULARY))
     ends = np.cumsum(lengths)
-    scores = np.add.reduceat(polarity[tokens], np.concatenate([[0], ends[:-1]]))
-    labels = rng.random(sentences) < 1 / (1 + np.exp(-scores))
+    labels = zipf.labels(tokens, ends - lengths, polarity, rng)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])

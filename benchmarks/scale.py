@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import zipf
 from benchmarks.measure import ROOT, environment, growth_exponent
 from benchmarks.peak_memory import RESET, resident
 
@@ -32,17 +33,13 @@ def sentences(count: int, seed: int = 0) -> Iterator[tuple[Any, np.ndarray]]:
     from ntklib import Documents
 
     generator = np.random.default_rng(seed)
-    frequency = 1 / (np.arange(VOCABULARY) + 3.0)
-    polarity = np.zeros(VOCABULARY)
-    polar = generator.choice(np.arange(50, 5000), 600, replace=False)
-    polarity[polar] = generator.choice([-1, 1], 600) * generator.uniform(0.3, 1.5, 600)
+    frequencies = zipf.frequencies(VOCABULARY)
+    polarity = zipf.polarities(VOCABULARY, generator)
     for start in range(0, count, CHUNK):
-        lengths = np.clip(generator.poisson(20, min(CHUNK, count - start)), 3, 60)
+        lengths = zipf.lengths(min(CHUNK, count - start), generator)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        ids = generator.choice(VOCABULARY, offsets[-1], p=frequency / frequency.sum())
-        scores = np.add.reduceat(polarity[ids], offsets[:-1])
-        labels = generator.random(len(lengths)) < 1 / (1 + np.exp(-scores))
-        yield Documents(ids, offsets), labels.astype(np.int64)
+        ids = generator.choice(VOCABULARY, offsets[-1], p=frequencies)
+        yield Documents(ids, offsets), zipf.labels(ids, offsets[:-1], polarity, generator)
 
 
 def write(folder: Path, count: int) -> None:
