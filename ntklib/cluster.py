@@ -1,18 +1,17 @@
 """A kernel whose features are spread over a Dask cluster: each partition of the documents keeps its own."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy import sparse
 
+from ntklib import cluster_partitions as workers
 from ntklib.documents import Documents
 from ntklib.feature_kernel import KernelOperator, by_pattern
 from ntklib.memory import require_memory
-from ntklib.spectrum import FeatureColumns, FeatureMap
-from ntklib.stored_documents import StoredDocuments, mapped_documents
+from ntklib.spectrum import FeatureMap
+from ntklib.stored_documents import StoredDocuments
 
 PARTITION_TOKENS = 2**20
 """A partition of documents that are sent to a worker has at most about so many tokens."""
@@ -42,27 +41,6 @@ def checked_client(client: Any) -> Any:
     if not client.nthreads():
         raise ValueError("client's cluster has no worker: start some, and client.wait_for_workers(1).")
     return client
-
-
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """What one partition has to know of all others: its columns, its own first, then those it shares."""
-
-    used: Int[np.ndarray, " features"]  # as the partition's own feature map numbers them
-    columns: Int[np.ndarray, " features"]  # as all partitions number them
-    own: int  # how many no other partition has
-    among: Int[np.ndarray, " shared"]  # the numbers of the rest among all columns that are shared
-    number: int  # of all columns that are shared
-
-
-@dataclass(frozen=True, eq=False)
-class _Partition:
-    """What a worker keeps: rows of ``Φ`` over the columns that occur in them, those of its own apart."""
-
-    own: sparse.csr_array
-    shared: sparse.csr_array
-    weights: Float[np.ndarray, " features"]
-    place: _Place
 
 
 class PartitionedKernel(KernelOperator):
@@ -126,20 +104,23 @@ class PartitionedKernel(KernelOperator):
         # The patterns of a recurrent model follow from the longest document: each partition reads it, too.
         longest = np.asarray(documents[int(documents.lengths.argmax())])
         sources = _sources(documents, partitions)
-        features = [self._submit(_features, architecture, source, longest) for source in sources]
-        agreed = self._submit(_agreed, [self._submit(_used, part) for part in features])
+        features = [self._submit(workers.features_of, architecture, source, longest) for source in sources]
+        agreed = self._submit(
+            workers.agreed_places, [self._submit(workers.used_columns, part) for part in features]
+        )
         # Kept, so that a partition that is lost can be made again without those that are not.
-        self._places = [self._submit(_place_of, agreed, number) for number in range(len(features))]
+        self._places = [self._submit(workers.place_of, agreed, number) for number in range(len(features))]
         self._partitions = [
-            self._submit(_partition, part, place) for part, place in zip(features, self._places, strict=True)
+            self._submit(workers.partition_of, part, place)
+            for part, place in zip(features, self._places, strict=True)
         ]
         tables = self._gather([self._submit(getattr, part, "pattern_weights") for part in features])
         if any(not table.equals(tables[0]) for table in tables):
             raise ValueError("architecture gives the partitions different patterns: solve this flow locally.")
-        bounds = self._gather([self._submit(_error_bound, part) for part in features])
-        sizes = self._gather([self._submit(_sizes, part) for part in self._partitions])
+        bounds = self._gather([self._submit(getattr, part, "error_bound") for part in features])
+        sizes = self._gather([self._submit(workers.sizes_of, part) for part in self._partitions])
         self.pattern_weights = tables[0]
-        (self.columns,) = self._gather([self._submit(_columns, agreed)])
+        (self.columns,) = self._gather([self._submit(workers.all_columns, agreed)])
         self.weights = self.pattern_weights.sum(axis=1).to_numpy()[self.columns.pattern_index]
         self._error_bound = np.concatenate(bounds)
         self._ends = np.cumsum([len(bound) for bound in bounds])
@@ -154,24 +135,25 @@ class PartitionedKernel(KernelOperator):
     def __call__(self, dual: np.ndarray) -> np.ndarray:
         """``Θ a``."""
         duals = self._split(dual)
-        pulls = self._on_each(_pull, duals)
+        pulls = self._on_each(workers.pull, duals)
         totals = [
-            self._submit(_total, pulls[start : start + _FAN_IN]) for start in range(0, len(pulls), _FAN_IN)
+            self._submit(workers.total_of, pulls[start : start + _FAN_IN])
+            for start in range(0, len(pulls), _FAN_IN)
         ]
         total = totals[0] if len(totals) == 1 else self._submit(sum, totals)
-        return np.concatenate(self._gather(self._on_each(_product, duals, [total] * len(duals))))
+        return np.concatenate(self._gather(self._on_each(workers.product, duals, [total] * len(duals))))
 
     def feature_scores(self, dual: np.ndarray) -> np.ndarray:
         """``λ ∘ Φᵀ a``, on the client: what each feature adds to a score where it occurs once."""
         scores = np.zeros((len(self.columns), *dual.shape[1:]))
-        for columns, values in self._gather(self._on_each(_all_pulls, self._split(dual))):
+        for columns, values in self._gather(self._on_each(workers.pull_of_all, self._split(dual))):
             scores[columns] += values
         return (self.weights * scores.T).T
 
     def overlaps(self, probe: sparse.csr_array) -> Float[np.ndarray, "documents patterns"]:
         """``Φ_S(x)·Φ_S(x_i)`` of one document ``x`` with each training document, by pattern."""
         chosen = by_pattern(probe, self.columns).tocoo()
-        return np.concatenate(self._gather(self._on_each(_overlaps, [chosen] * len(self._partitions))))
+        return np.concatenate(self._gather(self._on_each(workers.overlaps, [chosen] * len(self._partitions))))
 
     @property
     def features(self) -> FeatureMap:
@@ -183,7 +165,7 @@ class PartitionedKernel(KernelOperator):
         )
         parts: list[FeatureMap] = []
         start = 0
-        for matrix, columns in self._gather(self._on_each(_rows)):
+        for matrix, columns in self._gather(self._on_each(workers.rows_of)):
             whole = (matrix.data, columns[matrix.indices], matrix.indptr)
             rows = sparse.csr_array(whole, shape=(matrix.shape[0], len(self.columns)))
             rows.sort_indices()
@@ -228,106 +210,3 @@ def _sources(documents: Documents, partitions: int) -> list[Any]:
             small = block.ids.astype(np.int32) if block.ids.max() < 2**31 else block.ids
             sources.append(Documents(small, block.offsets))
     return sources
-
-
-def _documents_of(source: Documents | tuple[Path, int, int]) -> Documents:
-    if isinstance(source, Documents):
-        return source
-    folder, start, stop = source
-    return Documents(*mapped_documents(folder))[start:stop]
-
-
-def _features(architecture: Any, source: Any, longest: Int[np.ndarray, " tokens"]) -> FeatureMap:
-    own = _documents_of(source)
-    ids, offsets = np.concatenate([own.ids, longest]), np.append(own.offsets, own.offsets[-1] + len(longest))
-    features = architecture.feature_map(Documents(ids.astype(np.int64), offsets))
-    return FeatureMap(
-        features.matrix[:-1], features.columns, features.pattern_weights, features.error_bound[:-1]
-    )
-
-
-def _used(features: FeatureMap) -> tuple[FeatureColumns, Int[np.ndarray, " used"]]:
-    return features.columns, np.unique(features.matrix.indices)
-
-
-def _agreed(
-    parts: list[tuple[FeatureColumns, Int[np.ndarray, " used"]]],
-) -> tuple[FeatureColumns, list[_Place]]:
-    """Give the columns of all partitions their numbers, and say which ones more than one has."""
-    columns, places = FeatureColumns.union([own for own, _ in parts])
-    holders = np.zeros(len(columns), dtype=np.int32)
-    for place, (_, used) in zip(places, parts, strict=True):
-        holders[place[used]] += 1
-    numbers, number = np.cumsum(holders > 1) - 1, int((holders > 1).sum())
-    found = []
-    for place, (_, used) in zip(places, parts, strict=True):
-        shared = holders[place[used]] > 1
-        ordered = np.concatenate([used[~shared], used[shared]])
-        columns_here = place[ordered]
-        own = int((~shared).sum())
-        found.append(_Place(ordered, columns_here, own, numbers[columns_here[own:]], number))
-    return columns, found
-
-
-def _columns(agreed: tuple[FeatureColumns, list[_Place]]) -> FeatureColumns:
-    return agreed[0]
-
-
-def _place_of(agreed: tuple[FeatureColumns, list[_Place]], number: int) -> _Place:
-    return agreed[1][number]
-
-
-def _partition(features: FeatureMap, place: _Place) -> _Partition:
-    own, shared = (
-        sparse.csr_array(features.matrix[:, chosen])
-        for chosen in (place.used[: place.own], place.used[place.own :])
-    )
-    return _Partition(own, shared, features.weights[place.used], place)
-
-
-def _error_bound(features: FeatureMap) -> Float[np.ndarray, " documents"]:
-    return features.error_bound
-
-
-def _sizes(partition: _Partition) -> tuple[int, int, int]:
-    return partition.own.nnz + partition.shared.nnz, len(partition.place.among), partition.place.number
-
-
-def _pull(partition: _Partition, dual: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """``Φ_pᵀ a_p`` of the columns that other partitions have, too."""
-    return partition.place.among, partition.shared.T @ dual, partition.place.number
-
-
-def _total(pulls: list[tuple[np.ndarray, np.ndarray, int]]) -> np.ndarray:
-    _, values, number = pulls[0]
-    total = np.zeros((number, *values.shape[1:]))
-    for among, some, _ in pulls:
-        total[among] += some
-    return total
-
-
-def _product(partition: _Partition, dual: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """``Θ a`` of the partition's documents, given the sums over all partitions of what is shared."""
-    place, weights = partition.place, partition.weights
-    own, shared = partition.own.T @ dual, total[place.among]
-    return partition.own @ (weights[: place.own] * own.T).T + (
-        partition.shared @ (weights[place.own :] * shared.T).T
-    )
-
-
-def _all_pulls(partition: _Partition, dual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return partition.place.columns, np.concatenate([partition.own.T @ dual, partition.shared.T @ dual])
-
-
-def _rows(partition: _Partition) -> tuple[sparse.csr_array, Int[np.ndarray, " features"]]:
-    matrix = sparse.hstack([partition.own, partition.shared], format="csr")
-    return matrix, partition.place.columns
-
-
-def _overlaps(partition: _Partition, chosen: sparse.coo_array) -> Float[np.ndarray, "documents patterns"]:
-    matrix, columns = _rows(partition)
-    order = np.argsort(columns)
-    found = np.minimum(np.searchsorted(columns, chosen.row, sorter=order), max(len(columns) - 1, 0))
-    held = columns[order[found]] == chosen.row
-    own = (chosen.data[held], (order[found[held]], chosen.col[held]))
-    return (matrix @ sparse.csr_array(own, shape=(len(columns), chosen.shape[1]))).toarray()

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents, tangent_gram
+from ntklib.jacobian_contraction import add_by_jacobian
 from ntklib.memory import require_memory
 from ntklib.validation import checked_integer
 
@@ -352,7 +353,7 @@ def _kernels(
         if isinstance(network, HasTangents) and method != "jacobian":
             _add_structured(network, first, second, output, memory_limit, keys, totals)
         else:
-            _add_by_jacobian(network, parameters, first, second, output, memory_limit, keys, totals)
+            add_by_jacobian(network, parameters, first, second, output, memory_limit, keys, totals)
     if not all(np.isfinite(total).all() for total in totals.values()):
         raise ValueError(
             "the network's scores or gradients of these documents are not finite: take smaller standard "
@@ -422,52 +423,3 @@ def _check_each_once(network: Any, method: str, found: list[str], keys: dict[str
             f"{type(network).__name__}.{method} must give each trained parameter once, but it gives {found}; "
             f"missing: {missing}. method='jacobian' does without."
         )
-
-
-def _add_by_jacobian(
-    network: torch.nn.Module,
-    parameters: dict[str, torch.Tensor],
-    first: Documents,
-    second: Documents,
-    output: int,
-    memory_limit: int,
-    keys: dict[str, str],
-    totals: dict[str, np.ndarray],
-) -> None:
-    symmetric = second is first
-    gradient_bytes = sum(p.numel() * p.element_size() for p in parameters.values())
-    height = min(max(1, memory_limit // (2 * gradient_bytes)), max(len(first), len(second)))
-    require_memory(
-        (2 * height + 1) * gradient_bytes,
-        f"the gradients of {height} + {height} documents, {gradient_bytes / 1e9:.3g} GB each",
-        "lower memory_limit, use a smaller network, or one with structured tangents",
-    )
-    for top in range(0, len(first), height):
-        rows = slice(top, min(top + height, len(first)))
-        row_gradients = _gradients(network, parameters, first[rows], output)
-        for left in range(top if symmetric else 0, len(second), height):
-            columns = slice(left, min(left + height, len(second)))
-            diagonal = symmetric and left == top
-            column_gradients = (
-                row_gradients if diagonal else _gradients(network, parameters, second[columns], output)
-            )
-            for name, row_gradient in row_gradients.items():
-                block = row_gradient @ column_gradients[name].T
-                totals[keys[name]][rows, columns] += block
-                if symmetric and not diagonal:
-                    totals[keys[name]][columns, rows] += block.T
-
-
-def _gradients(
-    network: torch.nn.Module, parameters: dict[str, torch.Tensor], docs: Documents, output: int
-) -> dict[str, np.ndarray]:
-    """One row of gradients a document. Ragged documents are nothing for ``vmap``, so they take turns."""
-
-    def score(values: dict[str, torch.Tensor], document: Documents) -> torch.Tensor:
-        return torch.func.functional_call(network, values, (document,)).reshape(-1)[output]
-
-    gradients = {name: np.empty((len(docs), p.numel()), p.numpy().dtype) for name, p in parameters.items()}
-    for i in range(len(docs)):
-        for name, gradient in torch.func.grad(score)(parameters, docs[[i]]).items():
-            gradients[name][i] = gradient.reshape(-1).numpy()
-    return gradients

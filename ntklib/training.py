@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -13,17 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from tqdm import tqdm
 
 from ntklib.architectures.network import TextNetwork
 from ntklib.batches import batches, documents_a_batch, epoch_generator
 from ntklib.checkpoints import Records, load_checkpoint, run_fingerprint, save_checkpoint
-from ntklib.documents import Documents
 from ntklib.dynamics import named_probes, training_set
 from ntklib.empirical import documents_for, largest_eigenvalue, trained_parameters
 from ntklib.logistic_flow import largest_curvature
 from ntklib.recording import Recorder, Task
+from ntklib.training_run import TrainingRun, assembled_run
 from ntklib.validation import checked_integer, labelled_documents, one_of
 
 MOMENTUM = 0.9
@@ -42,56 +41,6 @@ FLOWS = {"sgd": 1.0, "momentum": 1 / (1 - MOMENTUM)}
 
 DEFAULT_LEARNING_RATES = {"adagrad": 1e-3, "adam": 1e-3}
 """The released code's Adagrad, and torch's own default for Adam. SGD has none: its bound is the kernel's."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingRun:
-    """What :func:`train` recorded.
-
-    Attributes
-    ----------
-    scores : DataFrame
-        Label score ``s`` of each probe: one row a record (its time under SGD, its epoch otherwise), one
-        column a probe; for networks with ``C`` scores, columns are (probe, class).
-    epochs : (R,) int64
-        When the records were taken; the first is 0, before training.
-    times : (R,) float64
-        ``η · epochs`` under SGD (ten times that with momentum), comparable with
-        :func:`~ntklib.dynamics.gradient_flow`; the epochs otherwise, since adaptive optimisers are not
-        gradient flow.
-    accuracy : DataFrame
-        Share of documents classified right: ``train``, and ``test`` when there is a test corpus.
-    loss : Series
-        Summed loss over the training documents.
-    drift : DataFrame
-        ``kernel``: ``‖Θ_t − Θ_0‖_F / ‖Θ_0‖_F`` on a few fixed documents; ``weights``: ``‖θ_t − θ_0‖ /
-        ‖θ_0‖``.
-    initial_scores : (N,) or (N, C) float64
-        Scores of the training documents before training, for ``gradient_flow(..., initial_scores=...)``.
-    drift_documents : Documents
-        The documents on which the kernel's drift was measured.
-    initial_kernels : (1, K, K) or (C, K, K) float64
-        Their empirical kernel before training, one for each score.
-    optimizer : str
-    learning_rate : float
-    """
-
-    scores: pd.DataFrame
-    epochs: Int[np.ndarray, " records"]
-    times: Float[np.ndarray, " records"]
-    accuracy: pd.DataFrame
-    loss: pd.Series
-    drift: pd.DataFrame
-    initial_scores: Float[np.ndarray, "documents ..."]
-    drift_documents: Documents
-    initial_kernels: Float[np.ndarray, "outputs sample sample"]
-    optimizer: str
-    learning_rate: float
-
-    @property
-    def score_changes(self) -> pd.DataFrame:
-        """``s(x, t) − s(x, 0)`` of each probe: what the theory predicts; the initial scores are random."""
-        return self.scores - self.scores.iloc[0]
 
 
 def train(
@@ -247,7 +196,7 @@ def train(
     follows_flow = optimizer in FLOWS
     times = FLOWS[optimizer] * step_size * schedule if follows_flow else schedule.astype(np.float64)
     index = pd.Index(times, name="time") if follows_flow else pd.Index(schedule, name="epoch")
-    return _assembled(records, index, schedule, times, list(named), recorder, optimizer, step_size)
+    return assembled_run(records, index, schedule, times, list(named), recorder, optimizer, step_size)
 
 
 def largest_stable_learning_rate(network: torch.nn.Module, corpus: Any) -> float:
@@ -352,39 +301,6 @@ def _deferred_interrupt() -> Iterator[list[int]]:
         yield received
     finally:
         signal(SIGINT, default_int_handler)
-
-
-def _assembled(
-    records: dict[int, dict[str, torch.Tensor]],
-    index: pd.Index,
-    schedule: np.ndarray,
-    times: np.ndarray,
-    probes: list,
-    recorder: Recorder,
-    optimizer: str,
-    learning_rate: float,
-) -> TrainingRun:
-    stacked = {key: np.stack([records[int(epoch)][key].numpy() for epoch in schedule]) for key in records[0]}
-    scores = stacked["scores"]
-    if scores.ndim == 2:
-        columns: pd.Index = pd.Index(probes, name="probe", tupleize_cols=False)
-    else:
-        columns = pd.MultiIndex.from_product([probes, range(scores.shape[2])], names=["probe", "class"])
-    sets = ["train"] if recorder.exam is None else ["train", "test"]
-    measures = ["kernel", "weights"] if recorder.kernels else ["weights"]
-    return TrainingRun(
-        scores=pd.DataFrame(scores.reshape(len(schedule), -1), index=index, columns=columns),
-        epochs=schedule,
-        times=times,
-        accuracy=pd.DataFrame(stacked["accuracy"], index=index, columns=sets),
-        loss=pd.Series(stacked["loss"][:, 0], index=index, name="loss"),
-        drift=pd.DataFrame(stacked["drift"], index=index, columns=measures),
-        initial_scores=recorder.initial_scores,
-        drift_documents=recorder.sample,
-        initial_kernels=np.stack(recorder.kernels) if recorder.kernels else np.zeros((0, 0, 0)),
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-    )
 
 
 def _checked_learning_rate(optimizer: str, learning_rate: Any) -> float:
