@@ -43,8 +43,8 @@ def by_ntklib(made: Inputs) -> np.ndarray:
 
 
 def by_ntklib_in_little_memory(made: Inputs) -> np.ndarray:
-    """Compute the whole kernel, holding layers of 16 MiB beside it."""
-    return ntklib.empirical_ntk(made.network, made.docs, memory_limit=2**24)
+    """Compute the whole kernel, holding layers of 8 MiB beside it."""
+    return ntklib.empirical_ntk(made.network, made.docs, memory_limit=2**23)
 
 
 def by_jacobians(score: plain_torch.Score, block: int, pairs: int | None, made: Inputs) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How long importing ntklib takes beyond torch, and whether the command line's help needs torch."""
+"""How long importing ntklib takes, alone and with all names, and whether the help needs torch."""
 
 import json
 import statistics
@@ -10,11 +10,14 @@ from benchmarks.measure import REPETITIONS, ROOT
 
 EVERYTHING = """
 import json, time
-start = time.process_time()
+moments = [time.process_time()]
 import torch
-middle = time.process_time()
+moments.append(time.process_time())
+import ntklib
+moments.append(time.process_time())
 from ntklib import *
-print(json.dumps([middle - start, time.process_time() - middle]))
+moments.append(time.process_time())
+print(json.dumps([after - before for before, after in zip(moments, moments[1:])]))
 """
 HELP = """
 import json, sys, time
@@ -37,12 +40,13 @@ def answer(code: str) -> Any:
 
 
 def measure_imports() -> dict[str, Any]:
-    """Processor seconds of importing torch, then every public name of ntklib; and of ``--help``."""
+    """Processor seconds of importing torch, ntklib, then every public name of it; and of ``--help``."""
     imports = [answer(EVERYTHING) for _ in range(REPETITIONS + 1)][1:]
     helps = [answer(HELP) for _ in range(REPETITIONS + 1)][1:]
     return {
-        "seconds_torch": statistics.median(torch for torch, _ in imports),
-        "seconds_ntklib": statistics.median(rest for _, rest in imports),
+        "seconds_torch": statistics.median(torch for torch, _, _ in imports),
+        "seconds_package": statistics.median(package for _, package, _ in imports),
+        "seconds_ntklib": statistics.median(package + names for _, package, names in imports),
         "target": 1.0,
         "seconds_help": statistics.median(seconds for seconds, _ in helps),
         "help_imports_torch": any(imported for _, imported in helps),
