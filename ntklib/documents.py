@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, overload
 
 import numpy as np
@@ -95,6 +96,8 @@ class Documents(Sequence[np.ndarray]):
                 f"{name} must be a sequence of integer sequences such as [[3, 1], [2]], "
                 f"not {type(docs).__name__}; ntklib.load_corpus turns text into token ids."
             )
+        if isinstance(docs, list | tuple) and (plain := _plain_ids(docs)) is not None:
+            return cls(plain, np.cumsum([0, *map(len, docs)], dtype=np.int64))
         lengths = np.zeros(len(docs), dtype=np.int64)
         arrays: list[np.ndarray] = []
         for i, document in enumerate(docs):
@@ -195,6 +198,16 @@ class Documents(Sequence[np.ndarray]):
 
     def __repr__(self) -> str:
         return f"Documents({len(self)} documents, {len(self.ids)} tokens)"
+
+
+def _plain_ids(docs: list | tuple) -> Int[np.ndarray, " tokens"] | None:
+    """All ids of non-empty lists of Python integers; None for what has to be looked at closely."""
+    if not all(isinstance(document, list | tuple) and document for document in docs):
+        return None
+    flat = list(chain.from_iterable(docs))
+    if set(map(type, flat)) != {int} or min(flat) < 0 or max(flat) > LARGEST_ID:
+        return None
+    return np.array(flat, dtype=np.int64)
 
 
 def _dimensions(document: Any) -> int:

@@ -66,14 +66,26 @@ class Recorder:
     ) -> None:
         self.network, self.task, self.exam, self.probes, self.sample = network, task, exam, probes, sample
         self.initial = {name: p.clone() for name, p in trained_parameters(network).items()}
+        self._initial_square = sum(float(p.double().square().sum()) for p in self.initial.values())
         self.kernels = self._kernels()
+        # One pass over all documents, which are the largest batch of all, serves the record at the start.
         with torch.no_grad(), evaluating(network):
-            self.initial_scores = network(task.documents).double().numpy()
+            known = task.subtracted
+            self._scores_at_start: torch.Tensor = network(task.documents) if known is None else known
+        self.initial_scores = self._scores_at_start.double().numpy()
+
+    def record_start(self) -> dict[str, torch.Tensor]:
+        """Record the network before training, of which all but the probes and the test is known."""
+        return self._record(self._scores_at_start, [0.0] * (2 if self.kernels else 1))
 
     def record(self) -> dict[str, torch.Tensor]:
         """Measure the network as it is now; a FloatingPointError if it left the floating-point numbers."""
         with torch.no_grad(), evaluating(self.network):
             scores = self.network(self.task.documents)
+        return self._record(scores, None)
+
+    def _record(self, scores: torch.Tensor, drift: list[float] | None) -> dict[str, torch.Tensor]:
+        with torch.no_grad(), evaluating(self.network):
             accuracies = [self.task.accuracy(scores)]
             if self.exam is not None:
                 accuracies.append(self.exam.accuracy(self.network(self.exam.documents)))
@@ -81,7 +93,8 @@ class Recorder:
             loss = float(self.task.loss(scores))
         if not np.isfinite(loss) or not probe_scores.isfinite().all():
             raise FloatingPointError(f"the loss is {loss}")
-        drift = [*self._kernel_drift(), self._weight_drift()]
+        if drift is None:
+            drift = [*self._kernel_drift(), self._weight_drift()]
         values = {"accuracy": accuracies, "loss": [loss], "drift": drift}
         return {
             "scores": probe_scores,
@@ -103,6 +116,6 @@ class Recorder:
     def _weight_drift(self) -> float:
         now = trained_parameters(self.network)
         change = sum(
-            float((now[name] - initial).double().square().sum()) for name, initial in self.initial.items()
+            float((now[name] - initial).double().square_().sum()) for name, initial in self.initial.items()
         )
-        return (change / sum(float(p.double().square().sum()) for p in self.initial.values())) ** 0.5
+        return (change / self._initial_square) ** 0.5

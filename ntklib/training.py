@@ -179,7 +179,7 @@ def train(
     sparse = optimizer in SPARSE_OPTIMIZERS and bool(weight_decay == 0)  # torch refuses numpy's bool
     with bar, _sparse_gradients(network, sparse), _deferred_interrupt() as interrupted:
         if done == 0 and not records:
-            records[0] = recorder.record()
+            records[0] = recorder.record_start()
         while done < last:
             try:
                 _train_epoch(network, task, stepper, size, seed, done)

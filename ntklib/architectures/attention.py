@@ -132,8 +132,8 @@ class AttentionNetwork(TextNetwork):
         """Scores of documents: the values are linear, so contexts are summed before the hidden layer."""
         documents = self.documents(docs)
         embedded = self.lookup("embedding", documents.ids, documents.rows)
-        attention, present = self._attention(embedded, documents)
-        received = attention.sum(dim=1)[present]  # summed over queries, at each document's own positions
+        attention, places = self._attention(embedded, documents)
+        received = attention.sum(dim=1).view(-1)[places]  # summed over queries, at each token's own place
         contexts = torch.zeros(len(documents), self.width, dtype=embedded.dtype)
         contexts = contexts.index_add(0, torch.from_numpy(documents.rows), received[:, None] * embedded)
         owners = np.arange(len(documents))
@@ -147,17 +147,22 @@ class AttentionNetwork(TextNetwork):
 
     def _attention(
         self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
-    ) -> tuple[Float[torch.Tensor, "documents queries keys"], Bool[torch.Tensor, "documents positions"]]:
+    ) -> tuple[Float[torch.Tensor, "documents queries keys"], Int[torch.Tensor, " tokens"]]:
+        """Attention, padded, and the place of each token among all documents' positions."""
         present = torch.from_numpy(np.arange(docs.lengths.max()) < docs.lengths[:, None])
+        places = present.view(-1).nonzero()[:, 0]
+
+        def padded(values: torch.Tensor) -> torch.Tensor:
+            blank = torch.zeros(present.numel(), values.shape[1], dtype=values.dtype)
+            return blank.index_copy(0, places, values).view(*present.shape, -1)
+
         queries, keys, scale = self.queries_and_keys(embedded, docs)
-        padded = []
-        for values in (queries, keys):
-            blank = torch.zeros(*present.shape, values.shape[1], dtype=values.dtype)
-            padded.append(blank.index_put((present,), values))
-        scores = scale * padded[0] @ padded[1].transpose(1, 2)
+        padded_queries = padded(queries)
+        padded_keys = padded_queries if keys is queries else padded(keys)
+        scores = scale * (padded_queries @ padded_keys.transpose(1, 2))
         # Padding gets no attention as a key, and gives none as a query.
         weights = torch.softmax(scores.masked_fill(~present[:, None, :], -torch.inf), dim=2)
-        return weights * present[:, :, None], present
+        return weights * present[:, :, None], places
 
 
 @dataclass(frozen=True)

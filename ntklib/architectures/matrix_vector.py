@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from ntklib.architectures.network import TextNetwork, one_hot
+from ntklib.architectures.network import TextNetwork
 from ntklib.architectures.recurrent import Kernels, Recurrent, RecurrentNetwork
 from ntklib.documents import Documents
 from ntklib.spectrum import Pattern
@@ -107,5 +107,5 @@ class MatrixVectorNetwork(RecurrentNetwork):
         tokens = self._tokens[positions]
         matrices = self.lookup("matrices", tokens).view(-1, self.width, self.width)
         product = torch.bmm(matrices, state[:, :, None])[:, :, 0]
-        self.note_use("matrices", (one_hot(tokens, self.vocabulary_size), state), product, documents)
+        self.note_use("matrices", (tokens, state), product, documents)
         return product / self.width**0.5 + vectors

@@ -129,7 +129,7 @@ class TextNetwork(torch.nn.Module):
         places = torch.from_numpy(np.array(tokens, dtype=np.int64))
         rows = torch.nn.functional.embedding(places, table, sparse=self.sparse_gradients)
         if documents is not None:
-            self.note_use(parameter, (one_hot(tokens, len(table)),), rows, documents)
+            self.note_use(parameter, (tokens,), rows, documents)
         return rows
 
     def linear(
@@ -158,8 +158,13 @@ class TextNetwork(torch.nn.Module):
         """Note, while :meth:`tangents` listens, that ``result`` is linear in a parameter.
 
         ``∂s/∂θ = Σ factors ⊗ … ⊗ ∂s/∂result`` over the sites, the rows of each factor and of ``result``.
+        Token ids, one a site, stand for their one-hot rows.
         """
         if self._uses is not None:
+            rows = len(getattr(self, parameter))
+            factors = tuple(
+                one_hot(f, rows) if isinstance(f, np.ndarray) and f.ndim == 1 else f for f in factors
+            )
             if not result.requires_grad:  # all that leads here is frozen, but its signal is wanted
                 result.requires_grad_()
             self._uses.append(_Use(parameter, factors, result, documents))

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,16 +104,7 @@ class Recurrent(Architecture):
         DataFrame
             One row a :class:`~ntklib.spectrum.Pattern` with a weight above rounding, one column a group.
         """
-        tables, total = [], 0.0
-        for reach in range(1, longest + 1):
-            family = self.patterns(reach)
-            table = moebius_weights(self._increment, reach, family)
-            table.index = pattern_index([Pattern(pattern, reach) for pattern in table.index])
-            weights = table.sum(axis=1)
-            # Rounding is measured on what a document of `reach` tokens has: longer ones may have far more.
-            total += weights.sum()
-            tables.append(table[weights > 1e-15 * total])
-        return pd.concat(tables)
+        return _feature_weights(self, longest).copy()
 
     def _increment(self, matches: Bool[np.ndarray, "*pairs offsets"]) -> dict[str, np.ndarray]:
         whole, shorter = self.unit_kernel(matches), self.unit_kernel(matches[..., :-1])
@@ -235,6 +227,21 @@ class Recurrent(Architecture):
             if not reads_last(self):
                 total += kernels.sum(axis=(0, 2))
         return kernels[..., -1].sum(axis=0) if reads_last(self) else total
+
+
+@lru_cache(maxsize=64)
+def _feature_weights(model: Recurrent, longest: int) -> pd.DataFrame:
+    """Weights of one model, which a sweep asks for at each of its points."""
+    tables, total = [], 0.0
+    for reach in range(1, longest + 1):
+        family = model.patterns(reach)
+        table = moebius_weights(model._increment, reach, family)
+        table.index = pattern_index([Pattern(pattern, reach) for pattern in table.index])
+        weights = table.sum(axis=1)
+        # Rounding is measured on what a document of `reach` tokens has: longer ones may have far more.
+        total += weights.sum()
+        tables.append(table[weights > 1e-15 * total])
+    return pd.concat(tables)
 
 
 def _overflow_is_checked_later() -> np.errstate:

@@ -171,7 +171,8 @@ class Vocabulary(Sequence[str]):
     def __getitem__(self, key: Any) -> Any:
         """Id of a token, token of an id, or the tokens of a slice of ids."""
         if isinstance(key, str):
-            return int(self.encode([key])[0])
+            known = self._ids.get(key)
+            return int(self.encode([key])[0]) if known is None else known  # encode says what is wrong
         return self.tokens[key] if isinstance(key, slice) else self._token(int(key))
 
     def __contains__(self, token: object) -> bool:

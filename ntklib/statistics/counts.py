@@ -120,9 +120,7 @@ def _block_counts(
 
 
 def _index(units: Int[np.ndarray, "units size"], vocabulary: Any) -> pd.Index:
-    rows = (
-        units.tolist() if vocabulary is None else [[vocabulary[i] for i in unit] for unit in units.tolist()]
-    )
+    rows = (units if vocabulary is None else np.array(list(vocabulary), dtype=object)[units]).tolist()
     if units.shape[1] == 1:
         return pd.Index([row[0] for row in rows], name="token")
     return pd.Index([tuple(row) for row in rows], name="n-gram", tupleize_cols=False)
