@@ -36,17 +36,22 @@ def terms(expr: Expr) -> list[Term]:
     if isinstance(expr, Add):
         return [term for argument in expr.args for term in terms(argument)]
     if isinstance(expr, Mul):
-        return multiply(*(terms(argument) for argument in expr.args))
+        return _multiplied(*(terms(argument) for argument in expr.args))
     if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 1 and expr.base.has(Sum, Add):
-        return multiply(*(terms(expr.base) for _ in range(int(expr.exp))))
+        return _multiplied(*(terms(expr.base) for _ in range(int(expr.exp))))
     return [Term(_fresh_inside(expr), ())]
 
 
 def multiply(*factors: Sequence[Term]) -> list[Term]:
     """Multiply sums of terms out, keeping the bound indices of every factor apart."""
+    return _multiplied(*([_renewed(term) for term in factor] for factor in factors))
+
+
+def _multiplied(*factors: Sequence[Term]) -> list[Term]:
+    """Multiply out sums of terms that share no bound index, as :func:`terms` makes them."""
     return [
         Term(Mul(*(term.product for term in choice)), tuple(b for term in choice for b in term.bound))
-        for choice in product(*([_renewed(term) for term in factor] for factor in factors))
+        for choice in product(*factors)
     ]
 
 

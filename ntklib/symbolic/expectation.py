@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
+from operator import itemgetter
 from typing import Any
 
 from sympy import (
@@ -90,13 +91,16 @@ class GaussianExpectation(Expr):
             return _polynomial_mean(integrand, names, matrix)
         size = len(names)
         new = [Symbol("z")] if size == 1 else [Symbol(f"z_{k + 1}") for k in range(size)]
+        # Of all orders of the variables the one that is written first. Each entry is written once for all.
+        written = [[str(matrix[a, b]) for b in range(size)] for a in range(size)] if size > 1 else []
         forms = []
         for order in permutations(range(size)):
             renamed = integrand.xreplace(dict(zip((names[k] for k in order), new, strict=True)))
-            rows = Tuple(*(Tuple(*(matrix[a, b] for b in order)) for a in order))
-            forms.append((renamed, rows))
-        best = min(forms, key=str) if size > 1 else forms[0]
-        return Expr.__new__(cls, best[0], Tuple(*new), best[1])
+            rows = [", ".join(written[a][b] for b in order) for a in order] if size > 1 else []
+            forms.append((f"({renamed}, (({'), ('.join(rows)})))" if size > 1 else "", order, renamed))
+        _, order, renamed = min(forms, key=itemgetter(0))
+        rows_in_order = Tuple(*(Tuple(*(matrix[a, b] for b in order)) for a in order))
+        return Expr.__new__(cls, renamed, Tuple(*new), rows_in_order)
 
     @property
     def integrand(self) -> Expr:
