@@ -14,6 +14,9 @@ from typing import Any
 
 __version__ = version("ntklib")
 
+GROUPS: tuple[str, ...]
+"""The parameter groups into which every kernel splits: ``Θ`` is the sum over them."""
+
 _HOMES = {
     "architectures": (
         "CNN",

@@ -70,8 +70,10 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
         From token to id; not for ``"counts"``.
     largest_eigenvalue_ : float
         ``λ_max(Θ)`` of the training documents.
-    n_features_in_, feature_names_in_
-        As scikit-learn defines them; for ``"counts"`` alone.
+    n_features_in_ : int
+        As scikit-learn defines it; for ``"counts"`` alone.
+    feature_names_in_ : array of str
+        As scikit-learn defines it; for ``"counts"`` alone.
 
     Raises
     ------

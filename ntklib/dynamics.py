@@ -203,7 +203,7 @@ def gradient_flow(
     Raises
     ------
     TypeError
-        If the client is none.
+        If ``client`` is neither None nor a dask client.
     ValueError
         If labels do not fit the documents, times do not increase, a probe is empty, the tolerance is not
         between 1e-12 and 1, the kernel of the documents is zero, or the client's cluster cannot work.

@@ -57,7 +57,7 @@ class TrainingRun:
 
     @property
     def score_changes(self) -> pd.DataFrame:
-        """``s(x, t) − s(x, 0)`` of each probe: what the theory predicts; the initial scores are random."""
+        """``s(x, t) − s(x, 0)`` of each probe, which the theory predicts; the initial scores are random."""
         return self.scores - self.scores.iloc[0]
 
 

@@ -47,9 +47,10 @@ class TrustReport:
         answer = "yes" if self.trusted else "no"
         lines = [f"May this network's features be read off the kernel? {answer}"]
         for name, row in self.figures.iterrows():
-            verdict = {True: "holds", False: "FAILS", None: "told only"}[row["holds"]]
+            verdict = "holds" if row["holds"] else "FAILS"
             value = f"{row['value']:.2g}" if abs(row["value"]) < 100 else f"{row['value']:.0f}"  # no 1.2e+02
-            lines.append(f"  {name}: {value} ({row['needed']}): {verdict}")
+            told = f"  {name}: {value} (told only)"
+            lines.append(told if row["holds"] is None else f"  {name}: {value} ({row['needed']}): {verdict}")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -1,4 +1,5 @@
-/* On a phone a figure may be wider than the page and scrolls by itself: then the keyboard must reach it. */
+/* On a phone a figure may be wider than the page and scrolls by itself: then the keyboard must reach it.
+   And lines do not begin with the punctuation after a formula. */
 "use strict";
 
 (() => {
@@ -8,6 +9,14 @@
       else figure.removeAttribute("tabindex");
     }
   };
+  // A full stop or a bracket stays with the formula before it.
+  const join = () => {
+    for (const formula of document.querySelectorAll("span.math")) {
+      const next = formula.nextSibling;
+      if (next?.nodeType === Node.TEXT_NODE && /^[.,;:)]/.test(next.data)) next.data = `\u2060${next.data}`;
+    }
+  };
+  join();
   window.addEventListener("load", mark);
   window.addEventListener("resize", mark);
 })();

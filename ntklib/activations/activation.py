@@ -37,7 +37,7 @@ class Activation:
     Raises
     ------
     TypeError
-        If ``torch`` is not a hashable callable, or fails on a tensor, or returns none.
+        If ``torch`` is not a hashable callable, or fails on a tensor, or returns no tensor.
     ValueError
         If it does not act on each element on its own (as softmax does), or is not finite at some point.
 

@@ -71,7 +71,7 @@ def gelu_mean(q: float, order: int) -> float:
 
 
 def gelu_dual(c: Array, q1: float, q2: float, order: int) -> Array:
-    """Tsuchida et al. (2020), with ``P = (1+q₁)(1+q₂)``, ``Δ² = P − c²``, ``ψ = π/2 + arctan(c/Δ)``.
+    """Tsuchida et al. (2021), with ``P = (1+q₁)(1+q₂)``, ``Δ² = P − c²``, ``ψ = π/2 + arctan(c/Δ)``.
 
     With ``n = 2+q₁+q₂``: ``2πK = cψ + (c² + q₁q₂Δ²)/(PΔ)``; ``2πK' = ψ + cn/(PΔ) + c/Δ³``;
     ``2πK'' = 1/Δ + (1 + n)/Δ³ + 3c²/Δ⁵``.

@@ -48,7 +48,7 @@ def mean(activation: str | Activation | Callable[[Any], Any], variance: float | 
     Limits: the error of quadrature is at most 1e-11 of ``√E[φ^(o)(a)²]``. That of a mean much smaller than
     this scale (SiLU at tiny ``q``) can be larger relative to the mean itself. What a user's function does
     beyond 10 standard deviations is not seen.
-    Source: derivation; GELU: Tsuchida et al. (2020).
+    Source: derivation; GELU: Tsuchida et al. (2021).
 
     Examples
     --------
@@ -96,7 +96,7 @@ def second_moment(
     Notes
     -----
     Limits: the relative error of quadrature is at most 1e-11.
-    Source: Cho & Saul (2009) for ReLU, Williams (1998) for erf, Tsuchida et al. (2020) for GELU; derivation.
+    Source: Cho & Saul (2009) for ReLU, Williams (1998) for erf, Tsuchida et al. (2021) for GELU; derivation.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def dual_activation(
     -----
     Limits: the error of quadrature is at most 1e-11 of ``√(K(q) K(q_b))``; a result that does not converge to
     that is refused. A covariance takes some 10 ms at ``q = 1`` and 100 ms at ``q = 10⁶``; results are cached.
-    Source: Cho & Saul (2009) for ReLU, Williams (1998) for erf, Tsuchida et al. (2020) for GELU; ``K''`` of
+    Source: Cho & Saul (2009) for ReLU, Williams (1998) for erf, Tsuchida et al. (2021) for GELU; ``K''`` of
     erf and GELU: derivation.
 
     Examples

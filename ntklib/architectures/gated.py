@@ -80,7 +80,9 @@ class RecurrentModel(TextModel):
 
 @dataclass(frozen=True)
 class ElmanRNN(RecurrentModel):
-    """``h_t = φ(u_t + W_h h_{t−1}/√m)``: no gate. See :class:`RecurrentModel`.
+    """``h_t = φ(u_t + W_h h_{t−1}/√m)``: no gate.
+
+    See :class:`~ntklib.architectures.gated.RecurrentModel`.
 
     Examples
     --------
@@ -95,7 +97,9 @@ class ElmanRNN(RecurrentModel):
 
 @dataclass(frozen=True)
 class GRU(RecurrentModel):
-    """Gated recurrent unit: ``h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}``. See :class:`RecurrentModel`.
+    """Gated recurrent unit: ``h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}``.
+
+    See :class:`~ntklib.architectures.gated.RecurrentModel`.
 
     ``z, r = σ(W e/√d + W_h h/√m)`` in their own rows, ``n = φ(W_n e/√d + r ⊙ (W_hn h/√m))``.
 
@@ -118,7 +122,9 @@ class GRU(RecurrentModel):
 
 @dataclass(frozen=True)
 class LSTM(RecurrentModel):
-    """Long short-term memory: ``c_t = f ⊙ c_{t−1} + i ⊙ g``, ``h_t = o ⊙ φ(c_t)``; a :class:`RecurrentModel`.
+    """Long short-term memory: ``c_t = f ⊙ c_{t−1} + i ⊙ g``, ``h_t = o ⊙ φ(c_t)``.
+
+    See :class:`~ntklib.architectures.gated.RecurrentModel`.
 
     ``i, f, o = σ(W e/√d + W_h h/√m)`` and ``g = φ(…)``, each in its own rows; ``c_0 = h_0 = 0``.
 
@@ -139,7 +145,7 @@ class LSTM(RecurrentModel):
 
 
 class RecurrentModelNetwork(RecurrentNetwork):
-    """The finite network of a :class:`RecurrentModel`."""
+    """The finite network of a :class:`~ntklib.architectures.gated.RecurrentModel`."""
 
     groups: ClassVar[dict[str, str]] = {**TextNetwork.groups, "recurrent": "hidden"}
     architecture: RecurrentModel

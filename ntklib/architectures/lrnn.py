@@ -47,7 +47,7 @@ class LRNN(Recurrent):
     -----
     Source: derivation; the model is that of Sun & Lu (2022). Exact in the limit of embedding and hidden width
     to infinity. The feature map has ``2^k`` patterns for each length ``k`` of a unit, so it is truncated
-    beyond short documents; :meth:`kernel` is not.
+    beyond short documents; :meth:`Architecture.kernel` is not.
 
     Examples
     --------

@@ -102,13 +102,29 @@ def beside_full_runs(claims: pd.DataFrame, runs: list[FullRun]) -> pd.DataFrame:
     -------
     DataFrame
         One row a claim that a run measured too; columns ``this book``, then the runs' labels: the measurement
-        with its interval, and the verdict.
+        with its interval, and the verdict. ``the same figure`` where a run changed nothing that the claim
+        depends on; with what was expected, where that was something else.
     """
     columns: dict[str, dict[str, str]] = {}
     for run in runs:
         column = columns.setdefault(run.label, {})
-        column.update({claim.id: f"{claim.measurement}: {claim.verdict}" for claim in run.claims})
+        column.update({claim.id: _beside(claim, claims) for claim in run.claims})
     known = [name for name in claims.index if any(name in column for column in columns.values())]
-    own = {name: f"{claims.loc[name, 'measurement']}: {claims.loc[name, 'verdict']}" for name in known}
+    own = {name: _figure(claims.loc[name]) for name in known}
     table = pd.DataFrame({"this book": own, **columns}, index=pd.Index(known, name="claim"))
     return table.fillna("")
+
+
+def _figure(claim: Any) -> str:
+    undecided = claim.verdict == "not supported" and not claim.decisive
+    return f"{claim.measurement}: {claim.verdict}{' (undecided)' if undecided else ''}"
+
+
+def _beside(claim: Claim, claims: pd.DataFrame) -> str:
+    figure = _figure(claim)
+    if claim.id not in claims.index:
+        return figure
+    own = claims.loc[claim.id]
+    if figure == _figure(own):
+        return "the same figure"
+    return figure if claim.expectation == own["expectation"] else f"{figure} (expected {claim.expectation})"

@@ -24,6 +24,12 @@ ABSTRACT_CLAIMS = {
 MIME_TYPE = "application/vnd.ntklib.claim+json"
 
 
+def _written(value: float, digits: int) -> str:
+    """Write a number with so many significant digits, last zeros too; large ones without a power of ten."""
+    text = f"{value:#.{digits}g}"
+    return f"{float(text):,.0f}" if "e+" in text else text.rstrip(".")
+
+
 @dataclass(frozen=True)
 class Claim:
     """One row of the ledger; made by :func:`record_claim`, which documents the fields.
@@ -59,17 +65,19 @@ class Claim:
         """The measured value with its interval and unit, at the stated digits."""
         if self.measured is None:
             return "not measured"
-        number = f"{self.measured:.{self.digits}g}"
+        number = _written(self.measured, self.digits)
         if self.interval is not None:
-            number += " [" + ", ".join(f"{end:.{self.digits}g}" for end in self.interval) + "]"
+            number += " [" + ", ".join(_written(end, self.digits) for end in self.interval) + "]"
         return f"{number} {self.unit}".strip()
 
     @property
     def outcome(self) -> str:
         """The verdict with its condition or reason in words."""
         undecided = self.verdict == "not supported" and not self.decisive
-        doubt = "undecided, part of the interval meets the expectation" if undecided else ""
-        return ": ".join(filter(None, [self.verdict, doubt, self.condition, self.reason]))
+        doubt = " (undecided: part of the interval meets the expectation)" if undecided else ""
+        failed = self.verdict == "not supported" and self.condition
+        head = f"{self.verdict}{doubt} for {self.condition}" if failed else f"{self.verdict}{doubt}"
+        return ": ".join(filter(None, [head, "" if failed else self.condition, self.reason]))
 
     def _rows(self) -> dict[str, str]:
         origin = f"paper, abstract, claim {self.abstract}" if self.source == "paper" else self.source
@@ -174,7 +182,7 @@ def record_claim(
     The kernel predicts the label scores of a wide network.
        source: paper, abstract, claim 1
      expected: above 0.9
-     measured: 0.954 [0.93, 0.97] R²
+     measured: 0.954 [0.930, 0.970] R²
       verdict: supported under a condition: SGD, width 1024
     """
     if hasattr(measured, "estimate"):

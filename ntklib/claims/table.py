@@ -41,8 +41,9 @@ class ClaimsTable:
         if column != "verdict":
             return str(row[column])
         undecided = " (undecided)" if row["verdict"] == "not supported" and not row["decisive"] else ""
-        remarks = [text for text in (row["condition"], row["reason"]) if text]
-        return ": ".join([row["verdict"] + undecided, *remarks])
+        failed = row["verdict"] == "not supported" and row["condition"]
+        head = f"{row['verdict']}{undecided} for {row['condition']}" if failed else row["verdict"] + undecided
+        return ": ".join(filter(None, [head, "" if failed else row["condition"], row["reason"]]))
 
 
 def claims_table(

@@ -66,7 +66,7 @@ def load_corpus(
     Parameters
     ----------
     name : str
-        A key of ``CORPORA``; ``csv:`` with a path or ``hf:`` with a data set's name behind it.
+        A key of ``ntklib.corpora.CORPORA``; ``csv:`` with a path or ``hf:`` with a data set's name behind it.
     text_column, label_column, part_column : str
         For ``csv:`` and ``hf:``: the columns of text, label and (a single CSV file only, if it has one) part.
         ``label_column=None`` reads text without labels: the corpus then has the single class ``"text"``.

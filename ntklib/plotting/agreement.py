@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from ntklib.plotting.style import COLOURS, LINES
 from ntklib.statistics import Interval, bootstrap_interval, convergence_rate, r_squared
@@ -228,6 +229,11 @@ def plot_convergence(
     ax.set(xlabel="width m", ylabel=error)
     ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
     ax.minorticks_off()
+    if (
+        np.ptp(np.log10(ax.get_ylim())) < 2
+    ):  # within two decades the powers of ten are too few to read a value
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.legend()
     return ax
 

@@ -12,7 +12,7 @@ from ntklib.plotting.style import COLOURS
 _VERDICT_STYLES: dict[str, dict[str, Any]] = {
     "supported": {"color": COLOURS["blue"], "marker": "o"},
     "supported under a condition": {"color": COLOURS["green"], "marker": "D"},
-    "not supported": {"color": COLOURS["vermillion"], "marker": "X"},
+    "not supported": {"color": COLOURS["vermillion"], "marker": "X", "markersize": 9},
 }
 
 

@@ -36,7 +36,8 @@ class AppliedActivation(Function):
         return f"{self._head(self.name, chr(39))}({printer.doprint(self.args[0])})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        name = printer.doprint(self.args[2])
+        # The book writes φ in this form.
+        name = r"\varphi" if str(self.args[2]) == "phi" else printer.doprint(self.args[2])
         head = name + ("'" * self.order if self.order < 4 else f"^{{({self.order})}}")
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"{head}\left({printer.doprint(self.args[0])}\right){power}"
@@ -58,7 +59,7 @@ class ActivationSymbol:
     >>> phi(u).diff(u)
     phi'(u)
     >>> print(latex(phi(2 * u).diff(u)))
-    2 \phi'\left(2 u\right)
+    2 \varphi'\left(2 u\right)
     """
 
     name: str = "phi"

@@ -1,6 +1,7 @@
 """Figures of long runs: written, read back, set beside the book's own."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -41,10 +42,19 @@ def test_runs_stand_beside_the_books_own_figures(tmp_path):
     table = beside_full_runs(read_claims(tmp_path), runs)
     assert table.columns.tolist() == ["this book", "long", "SST-2"]
     assert table.loc["one"].tolist() == [
-        "0.95 [0.94, 0.96]: supported",
-        "0.97 [0.96, 0.98]: supported",
-        "0.5 [0.49, 0.51]: not supported",
+        "0.950 [0.940, 0.960]: supported",
+        "0.970 [0.960, 0.980]: supported",
+        "0.500 [0.490, 0.510]: not supported",
     ]
+
+
+def test_a_figure_that_a_run_did_not_change_is_not_repeated(tmp_path):
+    run = full_run_of(notebook_of(tmp_path, 0.95), "SST-2", {}, "origin")
+    (other,) = (replace(claim, expected=("above", 0.5)) for claim in run.claims)
+    stricter = replace(run, label="other rule", claims=(replace(other, measured=0.6, interval=(0.5, 0.7)),))
+    table = beside_full_runs(read_claims(tmp_path), [run, stricter])
+    assert table.loc["one", "SST-2"] == "the same figure"
+    assert table.loc["one", "other rule"].endswith("(expected above 0.5)")
 
 
 def test_a_chapter_without_claims_is_refused(tmp_path):

@@ -78,8 +78,8 @@ def test_the_symbolic_gradient_is_that_of_a_written_out_network(group):
 
 def test_activation_prints_as_a_reader_writes_it():
     u = Symbol("u")
-    assert latex(phi(u).diff(u) ** 2) == r"\phi'\left(u\right)^{2}"
-    assert latex(phi(u, order=5)) == r"\phi^{(5)}\left(u\right)"
+    assert latex(phi(u).diff(u) ** 2) == r"\varphi'\left(u\right)^{2}"
+    assert latex(phi(u, order=5)) == r"\varphi^{(5)}\left(u\right)"
 
 
 def test_weights_of_the_wrong_number_of_indices_are_named():
