@@ -56,7 +56,7 @@ book: environment fetch ## execute the chapters whose inputs changed, build the 
 	@$(RUN) -m pipeline.build
 
 test: environment fetch ## unit tests, doctests, and nbval over the committed executed notebooks
-	@$(RUN) -m pytest --nbval --doctest-modules -n $(JOBS) --dist loadscope \
+	@NTKLIB_PROCESSES=1 $(RUN) -m pytest --nbval --doctest-modules -n $(JOBS) --dist loadscope \
 	  --jaxtyping-packages=ntklib,beartype.beartype tests book ntklib
 
 test-deep: environment ## thousands of property cases, the longest documents, every kill; says how many there were

@@ -1,17 +1,21 @@
 """Sweeps: one function at many points, in parallel, in order, each result kept as soon as it is there."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from ntklib.cluster import checked_client
 from ntklib.result_files import function_fingerprint, load_result, point_key, save_result
+
+PROCESSES = "NTKLIB_PROCESSES"
+"""Environment variable: the most processes that a sweep starts."""
 
 
 def sweep(
@@ -33,7 +37,9 @@ def sweep(
     points : sequence of mappings
         The keyword arguments of each call.
     jobs : int
-        Processes; -1 for one a core. Each computes on one thread, so the results do not depend on it.
+        Processes; -1 for one a core. Each computes on one thread, so the results do not depend on it. The
+        environment variable ``NTKLIB_PROCESSES`` sets an upper limit, for whoever runs several sweeps at a
+        time.
     cache : path of a folder, optional
         Keeps each result, found again by the content of the function, of what it refers to, of the point, and
         of ntklib, numpy and torch. An interrupted sweep continues where it stopped.
@@ -56,7 +62,8 @@ def sweep(
         If ``function`` cannot be called, ``points`` are not mappings, or a result cannot be kept in
         ``cache``: numbers, strings, lists, tuples, dicts, arrays, Series and DataFrames can.
     ValueError
-        If there is no point, ``jobs`` is 0 or given beside ``client``, or the client's cluster cannot work.
+        If there is no point, ``jobs`` is 0 or given beside ``client``, the client's cluster cannot work, or
+        ``NTKLIB_PROCESSES`` is not a number of processes.
     Exception
         Whatever ``function`` raises, with a note that names the point.
 
@@ -73,6 +80,7 @@ def sweep(
         checked_client(client)
         if jobs != 1:
             raise ValueError(f"jobs must be left out with client, whose workers are used, not {jobs!r}.")
+    jobs = _limited(jobs)
     calls = _checked_points(points)
     paths: list[Path | None] = [None] * len(calls)
     if cache is not None:
@@ -109,6 +117,17 @@ def sweep(
             bar.update()
     first_of = {path: i for i, path in reversed(list(enumerate(paths))) if path is not None}
     return [results[i if path is None else first_of[path]] for i, path in enumerate(paths)]
+
+
+def _limited(jobs: int) -> int:
+    """Hold ``jobs`` to the limit of the environment: processes beyond the cores only cost their start."""
+    limit = os.environ.get(PROCESSES)
+    if not limit:
+        return jobs
+    if not limit.isdecimal() or int(limit) == 0:
+        raise ValueError(f"{PROCESSES} must be a number of processes, 1 or more, not {limit!r}.")
+    wanted = jobs if jobs > 0 else max(1, effective_n_jobs(jobs))
+    return min(wanted, int(limit))
 
 
 def _run(

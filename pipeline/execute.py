@@ -28,6 +28,9 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+# The most processes that a sweep of ntklib starts.
+PROCESSES = "NTKLIB_PROCESSES"
+
 
 class ChapterFailed(Exception):
     """A chapter could not be executed; the message says where and why."""
@@ -70,12 +73,14 @@ class Progress:
 class Runner:
     """Runs chapters in child processes, and ends them all when it is told to."""
 
-    def __init__(self, root: Path, progress: Progress) -> None:
+    def __init__(self, root: Path, progress: Progress, at_a_time: int = 1) -> None:
         self.root = root
         self.progress = progress
         self.children: set[subprocess.Popen[str]] = set()
         self.stopping = False
-        self.environment = {**dict.fromkeys(THREAD_VARIABLES, "1"), **os.environ}
+        # Chapters at a time share the cores: further processes of their sweeps would only cost their start.
+        share = {PROCESSES: str(max(1, (os.cpu_count() or 1) // at_a_time))} if at_a_time > 1 else {}
+        self.environment = {**dict.fromkeys(THREAD_VARIABLES, "1"), **share, **os.environ}
 
     def run(self, chapter: Chapter, checksum: str) -> float:
         """Execute one chapter and replace its notebook; return the seconds it took."""
@@ -159,7 +164,7 @@ def run_all(wanted: list[Chapter], root: Path, jobs: int, force: bool) -> list[s
     shared = fingerprint.shared_inputs(root)
     everything = chapters(root)
     progress = Progress()
-    runner = Runner(root, progress)
+    runner = Runner(root, progress, min(jobs, len(wanted)))
     failures: list[str] = []
     first = [chapter for chapter in wanted if not chapter.depends_on_all]
     last = [chapter for chapter in wanted if chapter.depends_on_all]
@@ -173,6 +178,8 @@ def run_all(wanted: list[Chapter], root: Path, jobs: int, force: bool) -> list[s
                 due.append((chapter, checksum))
             else:
                 print(f"{chapter.name}: up to date")
+        # The longest first, so that at the end no core waits for a chapter that was begun late.
+        due.sort(key=lambda pair: -pair[0].source.stat().st_size)
         with ThreadPoolExecutor(max_workers=jobs) as pool:
             futures = {pool.submit(runner.run, chapter, checksum): chapter for chapter, checksum in due}
             try:

@@ -77,6 +77,12 @@ class FakePip:
         return log.read_text().splitlines() if log.exists() else []
 
 
+@pytest.fixture(autouse=True)
+def _sweeps_start_as_many_processes_as_they_are_told(monkeypatch):
+    """`make test` holds the chapters that nbval executes to one process each; tests of sweeps need two."""
+    monkeypatch.delenv("NTKLIB_PROCESSES", raising=False)
+
+
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch) -> Path:
     """An empty cache folder."""

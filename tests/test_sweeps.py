@@ -35,6 +35,22 @@ def calls(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def process_of(number):
+    return os.getpid()
+
+
+@pytest.mark.parametrize("jobs", [2, -1])
+def test_the_environment_limits_the_processes(jobs, monkeypatch):
+    monkeypatch.setenv("NTKLIB_PROCESSES", "1")
+    assert set(sweep(process_of, [{"number": n} for n in range(4)], jobs=jobs)) == {os.getpid()}
+
+
+def test_a_limit_that_is_no_number_is_refused(monkeypatch):
+    monkeypatch.setenv("NTKLIB_PROCESSES", "many")
+    with pytest.raises(ValueError, match=r"NTKLIB_PROCESSES must be a number of processes, .*'many'"):
+        sweep(power_of, POINTS)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_come_in_the_order_of_the_points(jobs):
     assert sweep(power_of, POINTS, jobs=jobs) == [1, 2, 4, 1, 3, 9]
