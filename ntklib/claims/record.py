@@ -26,8 +26,10 @@ MIME_TYPE = "application/vnd.ntklib.claim+json"
 
 def _written(value: float, digits: int) -> str:
     """Write a number with so many significant digits, last zeros too; large ones without a power of ten."""
+    if value == 0:
+        return "0"
     text = f"{value:#.{digits}g}"
-    return f"{float(text):,.0f}" if "e+" in text else text.rstrip(".")
+    return f"{float(text):,.0f}" if "e+" in text else text.replace(".e", "e").rstrip(".")
 
 
 @dataclass(frozen=True)

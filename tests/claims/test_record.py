@@ -134,3 +134,21 @@ def test_each_claim_of_the_abstract_can_be_named():
 def test_what_the_ledger_must_not_hold_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         record(**changes)
+
+
+@pytest.mark.parametrize(
+    ("measured", "digits", "written"),
+    [
+        (0.3, 2, "0.30"),
+        (0, 2, "0"),
+        (3e-5, 1, "3e-05"),
+        (1218.4, 2, "1,200"),
+        (411, 3, "411"),
+        (-1.0, 2, "-1.0"),
+    ],
+)
+def test_a_number_is_written_with_all_its_digits(measured, digits, written):
+    claim = record_claim(
+        id="x", statement="s", source="measurement", expected=("above", -9), measured=measured, digits=digits
+    )
+    assert claim.measurement == written
