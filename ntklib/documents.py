@@ -128,6 +128,19 @@ class Documents(Sequence[np.ndarray]):
         ids = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
         return cls(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Documents]") -> "Documents":
+        """All documents of several, one after the other.
+
+        Examples
+        --------
+        >>> Documents.joined([Documents.of([[1, 2]]), Documents.of([[3], [4]])]).lengths.tolist()
+        [2, 1, 1]
+        """
+        ends = np.cumsum([0, *(len(part.ids) for part in parts)])
+        offsets = [part.offsets[:-1] + end for part, end in zip(parts, ends[:-1], strict=True)]
+        return cls(np.concatenate([part.ids for part in parts]), np.concatenate([*offsets, ends[-1:]]))
+
     @property
     def lengths(self) -> Int[np.ndarray, " documents"]:
         """Number of tokens in each document, ``|x|``."""

@@ -80,16 +80,22 @@ class Recorder:
 
     def record(self) -> dict[str, torch.Tensor]:
         """Measure the network as it is now; a FloatingPointError if it left the floating-point numbers."""
-        with torch.no_grad(), evaluating(self.network):
-            scores = self.network(self.task.documents)
-        return self._record(scores, None)
+        return self._record(None, None)
 
-    def _record(self, scores: torch.Tensor, drift: list[float] | None) -> dict[str, torch.Tensor]:
+    def _record(self, scores: torch.Tensor | None, drift: list[float] | None) -> dict[str, torch.Tensor]:
+        sets = [self.probes]
+        if scores is None:
+            sets.append(self.task.documents)
+        if self.exam is not None:
+            sets.append(self.exam.documents)
         with torch.no_grad(), evaluating(self.network):
+            probe_scores, *others = self._scores_of(sets)
+            if scores is None:
+                scores = others.pop(0)
             accuracies = [self.task.accuracy(scores)]
             if self.exam is not None:
-                accuracies.append(self.exam.accuracy(self.network(self.exam.documents)))
-            probe_scores = self.network(self.probes).double()
+                accuracies.append(self.exam.accuracy(others[0]))
+            probe_scores = probe_scores.double()
             loss = float(self.task.loss(scores))
         if not np.isfinite(loss) or not probe_scores.isfinite().all():
             raise FloatingPointError(f"the loss is {loss}")
@@ -100,6 +106,12 @@ class Recorder:
             "scores": probe_scores,
             **{k: torch.tensor(v, dtype=torch.float64) for k, v in values.items()},
         }
+
+    def _scores_of(self, sets: list[Documents]) -> list[torch.Tensor]:
+        if not getattr(self.network, "computes_tokens_once", False):
+            return [self.network(documents) for documents in sets]
+        scores = self.network(Documents.joined(sets))
+        return list(scores.split([len(documents) for documents in sets]))
 
     def _kernels(self) -> list[np.ndarray]:
         if len(self.sample) == 0:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -98,6 +98,7 @@ class MLP(Architecture):
 class MLPNetwork(TextNetwork):
     """The finite network of :class:`MLP`, of embedding and hidden width ``width``."""
 
+    computes_tokens_once: ClassVar[bool] = True
     architecture: MLP
 
     def forward(self, docs: Any) -> Float[torch.Tensor, "documents *classes"]:

@@ -63,6 +63,9 @@ class TextNetwork(torch.nn.Module):
     output: torch.nn.Parameter
     """(m,) or (C, m) output weights."""
 
+    computes_tokens_once: ClassVar[bool] = False
+    """Whether each distinct token is computed once for all documents: then many together cost little more."""
+
     sparse_gradients: bool = False
     """Whether gradients of looked-up rows hold only the batch's rows, of the few tokens that it meets."""
 
