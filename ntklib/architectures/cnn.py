@@ -150,6 +150,9 @@ class CNNNetwork(TextNetwork):
         window = self.architecture.window
         padded = with_boundaries(documents, window - 1)
         windows, owners = window_positions(padded, window)
+        if not torch.is_grad_enabled():
+            preactivations = self._without_gradients(padded.ids, windows)
+            return self.readout(self.architecture.phi.torch(preactivations), owners, len(documents))
         embedded = self.lookup("embedding", documents.ids, documents.rows)
         place = np.empty(len(padded.ids), dtype=np.int64)
         words = padded.ids >= 0
@@ -161,3 +164,19 @@ class CNNNetwork(TextNetwork):
         inputs = embedded[torch.from_numpy(place[windows])].reshape(len(windows), window * self.width)
         preactivations = self.linear("hidden", inputs, owners) / (window * self.width) ** 0.5
         return self.readout(self.architecture.phi.torch(preactivations), owners, len(documents))
+
+    def _without_gradients(
+        self, ids: Int[np.ndarray, " positions"], windows: Int[np.ndarray, "windows offsets"]
+    ) -> Float[torch.Tensor, "windows width"]:
+        """Pre-activations from ``W_o e_u``, each made once for a distinct token: for many documents."""
+        tokens, places = np.unique(ids, return_inverse=True)
+        edges = torch.from_numpy(-1 - tokens[tokens < 0])  # boundary ids are negative, so they come first
+        words = torch.from_numpy(tokens[tokens >= 0])
+        rows = self.embedding[words]
+        if len(edges):
+            rows = torch.cat([self.boundary[edges], rows])
+        weights = self.hidden.view(self.width, -1, self.width)
+        total = torch.zeros(len(windows), self.width, dtype=rows.dtype)
+        for offset, at in enumerate(torch.from_numpy(places[windows]).T):
+            total += torch.nn.functional.linear(rows, weights[:, offset])[at]
+        return total / self.hidden.shape[1] ** 0.5

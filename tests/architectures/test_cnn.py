@@ -75,3 +75,13 @@ def test_features_of_the_edges_are_named_by_negative_tokens():
 def test_a_bad_window_is_refused_by_name(window):
     with pytest.raises(ValueError, match="window must be"):
         CNN(window)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+@pytest.mark.parametrize("classes", [None, 3])
+def test_scores_without_gradients_are_those_with_them(window, classes):
+    network = CNN(window, "gelu").network(width=8, vocabulary_size=9, seed=0, classes=classes)
+    documents = Documents.of([[3, 1, 3], [8], [2, 7]])
+    with_gradients = network(documents)
+    with torch.no_grad():
+        torch.testing.assert_close(network(documents), with_gradients.detach(), rtol=1e-12, atol=1e-12)
