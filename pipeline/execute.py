@@ -28,6 +28,9 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+# glibc gives a large array back to the system at once, and the next one costs its pages anew. Others ignore this.
+ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_MMAP_THRESHOLD_": str(2**33)}
+
 # The most processes that a sweep of ntklib starts.
 PROCESSES = "NTKLIB_PROCESSES"
 
@@ -80,7 +83,7 @@ class Runner:
         self.stopping = False
         # Chapters at a time share the cores: further processes of their sweeps would only cost their start.
         share = {PROCESSES: str(max(1, (os.cpu_count() or 1) // at_a_time))} if at_a_time > 1 else {}
-        self.environment = {**dict.fromkeys(THREAD_VARIABLES, "1"), **share, **os.environ}
+        self.environment = {**dict.fromkeys(THREAD_VARIABLES, "1"), **ALLOCATOR, **share, **os.environ}
 
     def run(self, chapter: Chapter, checksum: str) -> float:
         """Execute one chapter and replace its notebook; return the seconds it took."""

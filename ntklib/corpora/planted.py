@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ntklib.corpora.assembly import RawRows, assemble
 from ntklib.corpora.corpus import Corpus
 from ntklib.corpora.provenance import Source
+from ntklib.documents import Documents
 
 CLASSES = ("negative", "positive")
 Sentences = list[list[str]]
@@ -218,6 +220,21 @@ def plant(
         raise ValueError(
             f"length is {length}, but {name} needs sentences of at least {design.shortest} tokens."
         )
+    made = _planted(name, documents, length, seed, minimum_count, keep_texts)
+    # Arrays of their own: what the caller writes into one corpus is in no other.
+    tokens = Documents(made.tokens.ids.copy(), made.tokens.offsets.copy())
+    groups = None if made.groups is None else made.groups.copy()
+    return replace(
+        made, tokens=tokens, labels=made.labels.copy(), groups=groups, truth=dict(made.truth or {})
+    )
+
+
+@lru_cache(maxsize=64)
+def _planted(
+    name: str, documents: int, length: int, seed: int, minimum_count: int, keep_texts: bool
+) -> Corpus:
+    """Make a corpus, which a sweep over models asks for once a model."""
+    design = _DESIGNS[name]
     sentences, labels, groups, truth = design.make(documents, length, np.random.default_rng(seed))
     raw = RawRows(
         texts=[" ".join(sentence) for sentence in sentences],

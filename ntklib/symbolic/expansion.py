@@ -129,4 +129,5 @@ def _rename(expr: Basic, renamed: dict[Symbol, Symbol]) -> Basic:
 
 def fresh_index(index: Symbol) -> Dummy:
     """Make a dummy with the name and assumptions of an index."""
-    return Dummy(index.name.rstrip("'"), **index.assumptions0)
+    # The few assumptions that it was made with imply the others, which take longer to hand over.
+    return Dummy(index.name.rstrip("'"), **getattr(index, "_assumptions_orig", index.assumptions0))
