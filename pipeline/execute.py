@@ -28,7 +28,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
-# glibc gives a large array back to the system at once, and the next one costs its pages anew. Others ignore this.
+# glibc gives a large array back to the system at once, and the next one costs its pages anew.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_MMAP_THRESHOLD_": str(2**33)}
 
 # The most processes that a sweep of ntklib starts.
