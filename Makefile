@@ -44,9 +44,6 @@ export MKL_NUM_THREADS := $(strip $(THREADS))
 export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
-# As in pipeline/execute.py: memory that was given back would have to be asked for again.
-export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
-export MALLOC_MMAP_THRESHOLD_ ?= 8589934592
 
 .PHONY: help book test test-deep chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf benchmark clean
 

@@ -108,8 +108,16 @@ def resolve(app: Sphinx, env: Any, node: addnodes.pending_xref, shown: nodes.Tex
     return None
 
 
+def keep_first_line(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Break an attribute's first line after its colon: napoleon takes what stands before one for a type."""
+    if what in ("attribute", "data", "property") and lines and ": " in lines[0]:
+        head, tail = lines[0].split(": ", 1)
+        lines[:1] = [f"{head}:", tail]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the extension."""
+    app.connect("autodoc-process-docstring", keep_first_line, priority=400)  # before napoleon's 500
     app.connect("doctree-read", add_code_links)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

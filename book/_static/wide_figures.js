@@ -13,7 +13,13 @@
   const join = () => {
     for (const formula of document.querySelectorAll("span.math")) {
       const next = formula.nextSibling;
-      if (next?.nodeType === Node.TEXT_NODE && /^[.,;:)]/.test(next.data)) next.data = `\u2060${next.data}`;
+      const mark = next?.nodeType === Node.TEXT_NODE && next.data.match(/^[.,;:)]+/);
+      if (!mark) continue;
+      const together = document.createElement("span");
+      together.style.whiteSpace = "nowrap";
+      formula.replaceWith(together);
+      next.data = next.data.slice(mark[0].length);
+      together.append(formula, mark[0]);
     }
   };
   join();
