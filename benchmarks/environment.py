@@ -1,7 +1,8 @@
 """Environments for what ntklib is compared with, beside the book's own, which stays as it is.
 
 ``.venv-benchmark`` sees the packages of the book's environment and adds nngeometry and scikit-ntk.
-neural-tangents needs a jax and a NumPy of its own: ``.venv-jax``, made only when asked for.
+neural-tangents needs a jax and a NumPy of its own: ``.venv-jax``, made only when asked for. Its structured
+derivatives need jax 0.4.23.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RIVALS = ROOT / ".venv-benchmark"
 JAX = ROOT / ".venv-jax"
-JAX_PACKAGES = ("neural-tangents==0.6.5", "jax==0.4.30", "jaxlib==0.4.30", "numpy<2", "scipy<1.14")
+JAX_PACKAGES = ("neural-tangents==0.6.5", "jax==0.4.23", "jaxlib==0.4.23", "numpy<2", "scipy<1.13")
 
 
 def python_of(folder: Path) -> Path | None:

@@ -29,12 +29,16 @@ def by_worker(**arrays: Any) -> Timed:
         source, target = Path(folder, "inputs.npz"), Path(folder, "kernel.npz")
         np.savez(source, **arrays)
         worker = ROOT / "benchmarks" / "neural_tangents_worker.py"
-        subprocess.run(
-            [python, worker, source, target],
+        finished = subprocess.run(
+            # -P: beside the worker lies a module named like the package.
+            [python, "-P", worker, source, target],
             env={**os.environ, "XLA_FLAGS": ONE_THREAD, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
             capture_output=True,
-            check=True,
+            text=True,
+            check=False,
         )
+        if finished.returncode != 0:
+            raise RuntimeError(f"neural-tangents failed: {finished.stderr[-2000:]}")
         found = np.load(target)
         return Timed(found["kernel"], *map(float, found["seconds"]))
 
@@ -67,19 +71,20 @@ COMPARISONS = {
         f"neural-tangents-{name}": Comparison(
             work="empirical NTK, perceptron",
             against=f"neural-tangents, {described}, only the tokens used",
-            sizes=(64, 128),
+            sizes=(64, 256),
             prepare=partial(inputs, model=MLP, width=WIDTH, vocabulary="used", dtype=torch.float64),
             ours=by_ntklib,
             theirs=partial(perceptron, implementation),
-            targets={128: 30.0},
+            targets={256: 30.0},
             width=WIDTH,
-            repetitions=dict.fromkeys((64, 128), 1),
+            repetitions=dict.fromkeys((64, 256), 1),
             note="in its own process, compiled before; its memory is not measured",
             memory_of_other=False,
         )
         for name, implementation, described in (
             ("jacobian", 1, "Jacobian contraction"),
             ("vector-products", 2, "NTK-vector products"),
+            ("structured", 3, "structured derivatives of one-hot rows"),
         )
     },
 }

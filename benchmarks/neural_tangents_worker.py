@@ -14,6 +14,7 @@ import numpy as np
 from neural_tangents import stax
 
 jax.config.update("jax_enable_x64", True)
+STRUCTURED = 3
 
 
 def linear_kernel(made: Any) -> tuple[Callable[..., Any], list[Any]]:
@@ -31,17 +32,21 @@ def linear_kernel(made: Any) -> tuple[Callable[..., Any], list[Any]]:
 
 
 def perceptron_kernel(made: Any) -> tuple[Callable[..., Any], list[Any]]:
-    """Empirical kernel of the perceptron over the tokens used, from NTK-vector products or a Jacobian."""
+    """Empirical kernel of the perceptron over the tokens used, by one of the package's three ways."""
     weights = {name: jax.numpy.asarray(made[name]) for name in ("embedding", "hidden", "output")}
-    width = len(weights["hidden"])
+    width, implementation = len(weights["hidden"]), int(made["implementation"])
+
+    def embedded(values: Any, ids: Any) -> Any:
+        if implementation == STRUCTURED:  # for rows that are looked up it asks for terabytes
+            ids = jax.nn.one_hot(ids, len(values["embedding"]), dtype=values["embedding"].dtype)
+            return ids @ values["embedding"]
+        return values["embedding"][ids]
 
     def score(values: Any, ids: Any) -> Any:
-        hidden = values["embedding"][ids] @ values["hidden"].T / width**0.5
+        hidden = embedded(values, ids) @ values["hidden"].T / width**0.5
         return (jax.nn.gelu(hidden, approximate=False) @ values["output"]).sum(axis=1)[:, None] / width**0.5
 
-    kernel = nt.empirical_ntk_fn(
-        score, trace_axes=(-1,), vmap_axes=0, implementation=int(made["implementation"])
-    )
+    kernel = nt.empirical_ntk_fn(score, trace_axes=(-1,), vmap_axes=0, implementation=implementation)
     compiled = jax.jit(lambda ids: kernel(ids, None, weights))
     ids = jax.numpy.asarray(made["ids"])
     return lambda: np.asarray(compiled(ids)), []
