@@ -71,12 +71,11 @@ class Recorder:
         # One pass over all documents, which are the largest batch of all, serves the record at the start.
         with torch.no_grad(), evaluating(network):
             known = task.subtracted
-            self._scores_at_start: torch.Tensor = network(task.documents) if known is None else known
-        self.initial_scores = self._scores_at_start.double().numpy()
+            self.scores_at_start: torch.Tensor = network(task.documents) if known is None else known
 
     def record_start(self) -> dict[str, torch.Tensor]:
         """Record the network before training, of which all but the probes and the test is known."""
-        return self._record(self._scores_at_start, [0.0] * (2 if self.kernels else 1))
+        return self._record(self.scores_at_start, [0.0] * (2 if self.kernels else 1))
 
     def record(self) -> dict[str, torch.Tensor]:
         """Measure the network as it is now; a FloatingPointError if it left the floating-point numbers."""

@@ -87,7 +87,7 @@ def assembled_run(
         accuracy=pd.DataFrame(stacked["accuracy"], index=index, columns=sets),
         loss=pd.Series(stacked["loss"][:, 0], index=index, name="loss"),
         drift=pd.DataFrame(stacked["drift"], index=index, columns=measures),
-        initial_scores=recorder.initial_scores,
+        initial_scores=recorder.scores_at_start.double().numpy(),
         drift_documents=recorder.sample,
         initial_kernels=np.stack(recorder.kernels) if recorder.kernels else np.zeros((0, 0, 0)),
         optimizer=optimizer,

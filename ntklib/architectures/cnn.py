@@ -150,25 +150,37 @@ class CNNNetwork(TextNetwork):
         window = self.architecture.window
         padded = with_boundaries(documents, window - 1)
         windows, owners = window_positions(padded, window)
-        if not torch.is_grad_enabled():
-            preactivations = self._without_gradients(padded.ids, windows)
-            return self.readout(self.architecture.phi.torch(preactivations), owners, len(documents))
+        if torch.is_grad_enabled():
+            hidden = self._use_by_use(documents, padded, windows, owners)
+        else:
+            hidden = self._by_distinct_tokens(padded.ids, windows)
+        return self.readout(
+            self.architecture.phi.torch(hidden / (window * self.width) ** 0.5), owners, len(documents)
+        )
+
+    def _use_by_use(
+        self,
+        documents: Documents,
+        padded: Documents,
+        windows: Int[np.ndarray, "windows offsets"],
+        owners: Int[np.ndarray, " windows"],
+    ) -> Float[torch.Tensor, "windows width"]:
+        """Multiply each window's embeddings by ``W``, every use noted: for the kernel of gradients."""
         embedded = self.lookup("embedding", documents.ids, documents.rows)
         place = np.empty(len(padded.ids), dtype=np.int64)
         words = padded.ids >= 0
         place[words] = np.arange(words.sum())
-        if window > 1:
+        if self.architecture.window > 1:
             edges = self.lookup("boundary", -1 - padded.ids[~words], padded.rows[~words])
             embedded = torch.cat([embedded, edges])
             place[~words] = words.sum() + np.arange(len(edges))
-        inputs = embedded[torch.from_numpy(place[windows])].reshape(len(windows), window * self.width)
-        preactivations = self.linear("hidden", inputs, owners) / (window * self.width) ** 0.5
-        return self.readout(self.architecture.phi.torch(preactivations), owners, len(documents))
+        inputs = embedded[torch.from_numpy(place[windows])].reshape(len(windows), -1)
+        return self.linear("hidden", inputs, owners)
 
-    def _without_gradients(
+    def _by_distinct_tokens(
         self, ids: Int[np.ndarray, " positions"], windows: Int[np.ndarray, "windows offsets"]
     ) -> Float[torch.Tensor, "windows width"]:
-        """Pre-activations from ``W_o e_u``, each made once for a distinct token: for many documents."""
+        """Compute the same from ``W_o e_u``, each made once for a distinct token: for many documents."""
         tokens, places = np.unique(ids, return_inverse=True)
         edges = torch.from_numpy(-1 - tokens[tokens < 0])  # boundary ids are negative, so they come first
         words = torch.from_numpy(tokens[tokens >= 0])
@@ -179,4 +191,4 @@ class CNNNetwork(TextNetwork):
         total = torch.zeros(len(windows), self.width, dtype=rows.dtype)
         for offset, at in enumerate(torch.from_numpy(places[windows]).T):
             total += torch.nn.functional.linear(rows, weights[:, offset])[at]
-        return total / self.hidden.shape[1] ** 0.5
+        return total

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ntklib.claims.ledger import claims_of
 from ntklib.claims.record import Claim
+from ntklib.claims.verdict import verdict_in_words
 from ntklib.files import replacing
 
 _FIELDS = ("chapter", "label", "parameters", "provenance", "claims")
@@ -116,8 +117,7 @@ def beside_full_runs(claims: pd.DataFrame, runs: list[FullRun]) -> pd.DataFrame:
 
 
 def _figure(claim: Any) -> str:
-    undecided = claim.verdict == "not supported" and not claim.decisive
-    return f"{claim.measurement}: {claim.verdict}{' (undecided)' if undecided else ''}"
+    return f"{claim.measurement}: {verdict_in_words(claim.verdict, claim.decisive)}"
 
 
 def _beside(claim: Claim, claims: pd.DataFrame) -> str:

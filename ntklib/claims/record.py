@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ntklib.claims.verdict import allowed_range, decide, is_number
+from ntklib.claims.verdict import allowed_range, decide, is_number, outcome
 
 SOURCES = ("paper", "derivation", "measurement")
 ABSTRACT_CLAIMS = {
@@ -75,11 +75,7 @@ class Claim:
     @property
     def outcome(self) -> str:
         """The verdict with its condition or reason in words."""
-        undecided = self.verdict == "not supported" and not self.decisive
-        doubt = " (undecided: part of the interval meets the expectation)" if undecided else ""
-        failed = self.verdict == "not supported" and self.condition
-        head = f"{self.verdict}{doubt} for {self.condition}" if failed else f"{self.verdict}{doubt}"
-        return ": ".join(filter(None, [head, "" if failed else self.condition, self.reason]))
+        return outcome(self, doubt="undecided: part of the interval meets the expectation")
 
     def _rows(self) -> dict[str, str]:
         origin = f"paper, abstract, claim {self.abstract}" if self.source == "paper" else self.source

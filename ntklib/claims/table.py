@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ntklib.claims.verdict import outcome
+
 _HEADINGS = {"statement": "claim", "expectation": "expected", "measurement": "measured"}
 
 
@@ -38,12 +40,7 @@ class ClaimsTable:
 
     @staticmethod
     def _text(row: pd.Series, column: str) -> str:
-        if column != "verdict":
-            return str(row[column])
-        undecided = " (undecided)" if row["verdict"] == "not supported" and not row["decisive"] else ""
-        failed = row["verdict"] == "not supported" and row["condition"]
-        head = f"{row['verdict']}{undecided} for {row['condition']}" if failed else row["verdict"] + undecided
-        return ": ".join(filter(None, [head, "" if failed else row["condition"], row["reason"]]))
+        return outcome(row) if column == "verdict" else str(row[column])
 
 
 def claims_table(

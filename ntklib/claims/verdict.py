@@ -51,6 +51,38 @@ def verdict_from(measured: Any, expected: tuple[Any, ...], interval: Any = None)
     return ("supported" if inside else "not supported"), inside or outside
 
 
+def verdict_in_words(verdict: str, decisive: bool, doubt: str = "undecided") -> str:
+    """Write a verdict, and that it is open where part of the interval meets the expectation."""
+    return f"{verdict} ({doubt})" if verdict == "not supported" and not decisive else verdict
+
+
+def outcome(claim: Any, doubt: str = "undecided") -> str:
+    """Write a claim's verdict with its condition and its reason in words.
+
+    Parameters
+    ----------
+    claim
+        Has ``verdict``, ``decisive``, ``condition`` and ``reason``: a :class:`Claim`, or a row of the ledger.
+    doubt : str
+        What is said of a claim that is not supported although part of its interval meets the expectation.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> found = {"verdict": "not supported", "decisive": False, "condition": "short texts"}
+    >>> outcome(SimpleNamespace(**found, reason="few networks"))
+    'not supported (undecided) for short texts: few networks'
+    """
+    head, condition = verdict_in_words(claim.verdict, claim.decisive, doubt), claim.condition
+    if claim.verdict == "not supported" and condition:
+        head, condition = f"{head} for {condition}", ""
+    return ": ".join(filter(None, [head, condition, claim.reason]))
+
+
 def decide(
     given: str | None,
     expected: tuple[Any, ...] | str,

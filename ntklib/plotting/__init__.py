@@ -4,7 +4,7 @@ Every function draws on the given axes, or on the current ones, and returns them
 ``plt.show()``. Figures are opaque and white: they read the same on a light page, a dark page and paper.
 """
 
-from ntklib.plotting.agreement import plot_agreement, plot_convergence, plot_trajectories
+from ntklib.plotting.agreement import plot_agreement, plot_convergence, plot_trajectories, width_ticks
 from ntklib.plotting.attribution import attribution_explorer, plot_attribution
 from ntklib.plotting.explorer import Explorer, score_explorer, share_explorer
 from ntklib.plotting.forest import plot_claims
@@ -25,4 +25,5 @@ __all__ = [
     "score_explorer",
     "share_explorer",
     "use_style",
+    "width_ticks",
 ]

@@ -227,15 +227,33 @@ def plot_convergence(
         label=_minus(f"slope {expected:g}"),
     )
     ax.set(xlabel="width m", ylabel=error)
-    ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
-    ax.minorticks_off()
-    if (
-        np.ptp(np.log10(ax.get_ylim())) < 2
-    ):  # within two decades the powers of ten are too few to read a value
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    width_ticks(ax, sizes)
     ax.legend()
     return ax
+
+
+def width_ticks(ax: Axes, widths: Any) -> None:
+    """Give logarithmic axes a tick at each width, and vertical ticks from which a value can be read.
+
+    Parameters
+    ----------
+    ax : Axes
+        With widths on its horizontal axis, drawn already.
+    widths : sequence of int
+        The widths that were measured.
+
+    Examples
+    --------
+    >>> lines = plt.loglog([64, 256], [0.4, 0.2])
+    >>> width_ticks(plt.gca(), [64, 256])
+    >>> [tick.get_text() for tick in plt.gca().get_xticklabels()]
+    ['64', '256']
+    """
+    ax.set_xticks(widths, [f"{width:g}" for width in widths])
+    ax.minorticks_off()
+    if np.ptp(np.log10(ax.get_ylim())) < 2:  # the powers of ten are too few
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _minus(text: str) -> str:

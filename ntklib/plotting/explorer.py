@@ -12,6 +12,7 @@ import pandas as pd
 from ntklib.validation import finite_array
 
 MIME_TYPE = "application/vnd.ntklib.explorer+json"
+_ORDER = ("positive", "negative", "neutral")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,8 @@ def score_explorer(
         if groups is None
         else groups.astype(object).reindex(tokens).fillna("other")
     )
-    names = sorted(set(kinds))
+    # In the order in which the static figures give their colours: the first class has the first one.
+    names = sorted(set(kinds), key=lambda kind: (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), kind))
     if len(names) > 5:
         raise ValueError(f"groups has {len(names)} classes, and a reader can tell 5 apart.")
     return Explorer(
