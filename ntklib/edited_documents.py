@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from ntklib.documents import Documents
-from ntklib.empirical import expected_ntk
+from ntklib.expected_kernel import expected_ntk
 from ntklib.spectrum import feature_spectrum, moebius_weights
 from ntklib.statistics import bootstrap_interval
 from ntklib.validation import checked_integer, proportion
@@ -67,7 +67,7 @@ def document_spectrum(
     order : int
         Number of tokens in a document.
     width, networks, seed
-        Of the networks, see :func:`~ntklib.empirical.expected_ntk`.
+        Of the networks, see :func:`~ntklib.expected_kernel.expected_ntk`.
     bases : int
         Over how many documents each network's kernel is averaged.
     level, resamples

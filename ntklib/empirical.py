@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,32 +10,11 @@ from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ntklib.documents import Documents
-from ntklib.gram import ParameterTangents, tangent_gram
 from ntklib.jacobian_contraction import add_by_jacobian
 from ntklib.memory import require_memory
-from ntklib.validation import checked_integer
+from ntklib.structured_gradients import HasTangents, add_by_structure
 
 METHODS = ("auto", "structured", "jacobian")
-
-
-@runtime_checkable
-class HasTangents(Protocol):
-    """A network that knows the structure of its gradients, which makes its NTK fast and small."""
-
-    def tangents(self, docs: Documents, output: int = 0) -> list[ParameterTangents]:
-        """Gradients of the documents' scores, one :class:`~ntklib.gram.ParameterTangents` a parameter."""
-        ...
-
-
-@runtime_checkable
-class HasParameterKernels(Protocol):
-    """A network that computes its NTK parameter by parameter, within a limit of memory."""
-
-    def parameter_kernels(
-        self, docs_a: Documents, docs_b: Documents, output: int, memory_limit: int
-    ) -> Iterator[tuple[str, Float[np.ndarray, "n m"]]]:
-        """Names of all parameters and their parts of the kernel, in arrays that the caller may change."""
-        ...
 
 
 def empirical_ntk(
@@ -135,89 +114,6 @@ def empirical_ntk_by_group(
     ['embedding', 'hidden', 'output']
     """
     return _kernels(network, docs_a, docs_b, output, method, memory_limit, by_group=True)
-
-
-class ExpectedKernel(NamedTuple):
-    """Mean of empirical kernels over random networks: see :func:`expected_ntk`.
-
-    Attributes
-    ----------
-    mean : (N, M) float64
-        The estimate.
-    standard_error : (N, M) float64
-        Of each entry's mean over networks.
-    kernels : (networks, N, M) float64
-        The kernel of each network.
-    """
-
-    mean: Float[np.ndarray, "n m"]
-    standard_error: Float[np.ndarray, "n m"]
-    kernels: Float[np.ndarray, "networks n m"]
-
-
-def expected_ntk(
-    model: Any, docs_a: Any, docs_b: Any = None, *, width: int, networks: int = 10, seed: int = 0
-) -> ExpectedKernel:
-    """Estimate a model's NTK at initialisation from random networks of one finite width.
-
-    ``E Θ(x, x')`` over the random weights: an estimate, with a standard error, and of that width. For the
-    models of which no limit is known in closed form, and to test those of which one is.
-
-    Parameters
-    ----------
-    model : Architecture, or anything with a ``network`` method
-        ``model.network(width, vocabulary_size, seed)``.
-    docs_a, docs_b
-        As for :func:`empirical_ntk`. The networks have a vocabulary of the documents' own tokens.
-    width : int
-        Of the networks.
-    networks : int
-        How many, 2 or more; their seeds are ``seed, seed + 1, …``.
-    seed : int
-        Of the first network.
-
-    Returns
-    -------
-    ExpectedKernel
-        ``(mean, standard_error, kernels)``.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 2 networks.
-    TypeError, ValueError, MemoryError
-        As :func:`empirical_ntk`.
-
-    Notes
-    -----
-    Where the limit is deterministic the estimate tends to it as the width grows, with a bias ``O(1/width)``.
-    Source: measurement.
-
-    Examples
-    --------
-    >>> import ntklib
-    >>> found = expected_ntk(ntklib.MLP(), [[0, 1], [2]], width=256, networks=8)
-    >>> bool((np.abs(found.mean - ntklib.MLP().kernel([[0, 1], [2]])) < 6 * found.standard_error).all())
-    True
-    """
-    checked_integer(networks, "networks", 2)
-    first = Documents.of(docs_a, name="docs_a")
-    second = first if docs_b is None else Documents.of(docs_b, name="docs_b")
-    require_memory(
-        8 * (networks + 2) * len(first) * len(second),
-        f"{networks} kernels of {len(first)} x {len(second)}",
-        "pass fewer documents, or take fewer networks",
-    )
-    tokens, places = np.unique(np.concatenate([first.ids, second.ids]), return_inverse=True)
-    rows = Documents(places[: len(first.ids)], first.offsets)
-    columns = None if docs_b is None else Documents(places[len(first.ids) :], second.offsets)
-    kernels = np.stack(
-        [
-            empirical_ntk(model.network(width, len(tokens), seed=seed + k), rows, columns)
-            for k in range(networks)
-        ]
-    )
-    return ExpectedKernel(kernels.mean(axis=0), kernels.std(axis=0, ddof=1) / networks**0.5, kernels)
 
 
 def largest_eigenvalue(network: torch.nn.Module, docs: Any) -> float:
@@ -351,7 +247,7 @@ def _kernels(
     with evaluating(network), torch.enable_grad(), np.errstate(over="ignore", invalid="ignore"):
         _check_output(network, first, output)
         if isinstance(network, HasTangents) and method != "jacobian":
-            _add_structured(network, first, second, output, memory_limit, keys, totals)
+            add_by_structure(network, first, second, output, memory_limit, keys, totals)
         else:
             add_by_jacobian(network, parameters, first, second, output, memory_limit, keys, totals)
     if not all(np.isfinite(total).all() for total in totals.values()):
@@ -373,53 +269,4 @@ def _check_output(network: torch.nn.Module, docs: Documents, output: int) -> Non
     if isinstance(output, bool) or not isinstance(output, int | np.integer) or not 0 <= output < outputs:
         raise ValueError(
             f"output must be one of the network's {outputs} scores, 0 to {outputs - 1}, not {output!r}."
-        )
-
-
-def _add_structured(
-    network: HasTangents,
-    first: Documents,
-    second: Documents,
-    output: int,
-    memory_limit: int,
-    keys: dict[str, str],
-    totals: dict[str, np.ndarray],
-) -> None:
-    if isinstance(network, HasParameterKernels) and not _tangents_are_newer(type(network)):
-        found = []
-        for name, part in network.parameter_kernels(first, second, output, memory_limit):
-            found.append(name)
-            if name in keys:
-                totals[keys[name]] += part
-        _check_each_once(network, "parameter_kernels", found, keys)
-        return
-    rows = _checked_tangents(network, first, output, keys)
-    columns = rows if second is first else _checked_tangents(network, second, output, keys)
-    for name in keys:
-        # Each parameter's tangents are let go once used: they are the largest arrays here.
-        row, column = rows.pop(name), None if second is first else columns.pop(name)
-        totals[keys[name]] += tangent_gram(row, column)
-
-
-def _tangents_are_newer(kind: type) -> bool:
-    """Whether a subclass has tangents of its own, which inherited ``parameter_kernels`` know nothing of."""
-    defined = next(vars(base) for base in kind.__mro__ if {"tangents", "parameter_kernels"} & set(vars(base)))
-    return "parameter_kernels" not in defined
-
-
-def _checked_tangents(
-    network: HasTangents, docs: Documents, output: int, keys: dict[str, str]
-) -> dict[str, ParameterTangents]:
-    found = network.tangents(docs, output)
-    _check_each_once(network, "tangents", [tangent.parameter for tangent in found], keys)
-    return {tangent.parameter: tangent for tangent in found}
-
-
-def _check_each_once(network: Any, method: str, found: list[str], keys: dict[str, str]) -> None:
-    missing = sorted(set(keys) - set(found))
-    if missing or len(set(found)) < len(found):
-        # A sum of two Grams is not the Gram of a sum, so a parameter used twice must not come in two parts.
-        raise ValueError(
-            f"{type(network).__name__}.{method} must give each trained parameter once, but it gives {found}; "
-            f"missing: {missing}. method='jacobian' does without."
         )

@@ -1,6 +1,7 @@
 """Sweeps: one function at many points, in parallel, in order, each result kept as soon as it is there."""
 
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ def sweep(
     ValueError
         If there is no point, ``jobs`` is 0 or given beside ``client``, the client's cluster cannot work, or
         ``NTKLIB_PROCESSES`` is not a number of processes.
+    OSError
+        If ``cache`` cannot be written and a result is missing there: before the first point is computed.
     Exception
         Whatever ``function`` raises, with a note that names the point.
 
@@ -101,6 +104,8 @@ def sweep(
                 results[i] = value
             else:
                 pending.append(i)
+    if pending and cache is not None:
+        _try_writing(Path(cache))
     known, hidden = len(calls) - len(pending), None if progress else True
     bar = tqdm(total=len(calls), initial=known, desc=description, disable=hidden)
     with bar, warnings.catch_warnings():
@@ -117,6 +122,13 @@ def sweep(
             bar.update()
     first_of = {path: i for i, path in reversed(list(enumerate(paths))) if path is not None}
     return [results[i if path is None else first_of[path]] for i, path in enumerate(paths)]
+
+
+def _try_writing(folder: Path) -> None:
+    """Find out before the first point is computed, not after, that its result cannot be kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _limited(jobs: int) -> int:

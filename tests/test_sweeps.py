@@ -267,3 +267,12 @@ def test_nothing_is_printed_off_a_terminal(capfd):
 def test_bad_input_is_refused_by_name(points, options, error, message):
     with pytest.raises(error, match=message):
         sweep(power_of, points, **options)
+
+
+def test_a_cache_that_cannot_be_written_is_found_before_the_first_point(tmp_path):
+    file = tmp_path / "a file"
+    file.write_text("no folder", encoding="utf-8")
+    computed = []
+    with pytest.raises(OSError, match="a file"):
+        sweep(lambda seed: computed.append(seed), [{"seed": 0}], cache=file / "cache")
+    assert computed == []

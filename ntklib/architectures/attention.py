@@ -171,7 +171,7 @@ class ProjectedAttention(TextModel):
 
     ``s(x) = Σ_t v·W (Σ_s α_ts e_s)/√(dm)``, ``α_ts = softmax_s(W_Q e_t·W_K e_s/(d √d))``. The scores keep a
     variance of order 1 in the limit, so the attention stays random and the kernel has no closed form here
-    (Hron et al., 2020): :func:`~ntklib.empirical.expected_ntk` estimates it from networks.
+    (Hron et al., 2020): :func:`~ntklib.expected_kernel.expected_ntk` estimates it from networks.
 
     Parameters
     ----------

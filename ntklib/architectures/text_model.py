@@ -18,7 +18,8 @@ class TextModel(ABC):
     """A text model, given by its hyper-parameters, that makes finite networks.
 
     A model that says no more than this is studied at finite width alone, by training and by
-    :func:`~ntklib.empirical.expected_ntk`; an :class:`~ntklib.architectures.base.Architecture` has a kernel.
+    :func:`~ntklib.expected_kernel.expected_ntk`; an :class:`~ntklib.architectures.base.Architecture` has a
+    kernel.
     """
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """The ledger as a table for a page."""
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,11 @@ class ClaimsTable:
         body = ""
         for name, row in self.claims.iterrows():
             link = f'<a href="{html.escape(row["chapter"])}.html#claim-{html.escape(str(name))}">'
-            cells = [html.escape(self._text(row, column)) for column in self.columns]
+            # An interval stays on one line.
+            cells = [
+                re.sub(r"\[(\S+), (\S+)\]", r"[\1,&nbsp;\2]", html.escape(self._text(row, column)))
+                for column in self.columns
+            ]
             body += f"<tr><td>{link}{cells[0]}</a></td>"
             # On a phone the headings stand beside the cells: the book's style sheet takes them from here.
             for column, cell in zip(self.columns[1:], cells[1:], strict=True):
