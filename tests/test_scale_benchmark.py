@@ -18,7 +18,6 @@ def test_a_record_has_time_and_memory_of_every_stage(tmp_path):
     assert 3 * 60 <= record["tokens"] <= 60 * 60
     assert record["entries"]["CNN"] > record["entries"]["MLP"] > record["tokens"] / 2
     assert record["whole_flow_evaluations"] > 10
-    assert min(record["peak_bytes"].values()) > 10**7
 
 
 def test_sentences_in_chunks_are_as_many_as_asked_for(monkeypatch):
