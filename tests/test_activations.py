@@ -141,6 +141,10 @@ class TestGetActivation:
     def test_activation_is_returned_as_it_is(self):
         assert get_activation(get_activation("tanh")) is get_activation("tanh")
 
+    def test_a_function_names_the_activation_and_so_does_the_class_of_one_without_a_name(self):
+        assert get_activation(torch.nn.functional.softplus).name == "softplus"
+        assert get_activation(torch.nn.Mish()).name == "Mish"
+
     def test_function_of_tensors_is_taken(self):
         for function in (torch.sin, torch.nn.functional.softplus, torch.nn.Mish(), lambda x: x**2):
             x = torch.linspace(-2, 2, 7, dtype=torch.float64)

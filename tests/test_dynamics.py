@@ -229,3 +229,13 @@ def test_features_are_kept_by_frequency_and_then_by_first_occurrence():
     features = MLP("identity").feature_map([[4, 2], [2, 1], [2, 4, 3]])
     order = feature_kernel._by_frequency(features.matrix)
     assert [features.columns[int(i)].tokens for i in order] == [(), (2,), (4,), (1,), (3,)]
+
+
+def test_features_of_no_document_score_nothing():
+    columns = MLP("identity").feature_map([[0], [1], [2]]).columns
+    features = MLP("identity").feature_map([[1, 0], [1]], columns)
+    kernel = feature_kernel.FeatureKernel(features)
+    scores = kernel.feature_scores(np.array([1.0, 2.0]))
+    assert kernel.features is features
+    assert scores.tolist() == (features.weights * (features.matrix.T @ np.array([1.0, 2.0]))).tolist()
+    assert scores[list(columns).index(((0,), (2,)))] == 0

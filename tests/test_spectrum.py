@@ -1,5 +1,7 @@
 """Match patterns, Möbius weights and the sparse feature map."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -275,3 +277,71 @@ def test_weights_of_an_integer_kernel_are_floats():
     weights = moebius_weights(lambda matches: {"output": matches.sum(axis=1)}, 2)
     assert weights["output"].dtype == np.float64
     assert weights["output"].tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def blocks_of_units(shared: FeatureColumns | None, weights) -> tuple[list[FeatureMap], FeatureMap]:
+    """Return feature maps of five blocks of documents, one without n-grams, and the map of all at once."""
+    documents = np.array([0, 0, 1, 2, 2, 2, 3, 5, 5, 6])
+    tokens = np.array([[7, 3], [7, 5], [4, 4], [9, 7], [7, 3], [-2, 5], [11, -1], [7, 3], [4, 9], [0, 0]])
+    lengths = np.where(np.isin(documents, [1, 6]), 1, 2)
+    whole = Units(tokens, documents, np.linspace(0.5, 1.5, len(documents)), lengths)
+    bounds = [(0, 1), (1, 2), (2, 4), (4, 6), (6, 7)]  # document 4 is empty
+    patterns = match_patterns(2)
+    parts = []
+    for start, stop in bounds:
+        own = (start <= documents) & (documents < stop)
+        units = Units(tokens[own], documents[own] - start, whole.weights[own], lengths[own])
+        columns = shared or FeatureColumns(units, patterns)
+        error = np.arange(start, stop) / 10
+        parts.append(FeatureMap(columns.encode(units, stop - start), columns, weights, error))
+    columns = FeatureColumns(whole, patterns)
+    return parts, FeatureMap(columns.encode(whole, 7), columns, weights, np.arange(7) / 10)
+
+
+@pytest.mark.parametrize("share_columns", [False, True])
+def test_joined_maps_are_the_map_of_all_documents_at_once(share_columns):
+    weights = moebius_weights(smooth_kernel, 2)
+    whole = blocks_of_units(None, weights)[1]
+    parts = blocks_of_units(whole.columns if share_columns else None, weights)[0]
+    joined = FeatureMap.joined(parts)
+    assert parts == []
+    assert list(joined.columns) == list(whole.columns)
+    assert (joined.columns is whole.columns) == share_columns
+    assert joined.matrix.shape == whole.matrix.shape
+    assert joined.matrix.has_canonical_format
+    for name, kind in (("indptr", np.int32), ("indices", np.int32), ("data", np.float64)):
+        found = getattr(joined.matrix, name)
+        assert found.dtype == kind  # small indices: they are most of the memory
+        assert found.tolist() == getattr(whole.matrix, name).tolist()
+    assert joined.error_bound.tolist() == whole.error_bound.tolist()
+    assert joined.pattern_weights is weights
+    assert joined.columns.encode(Units(np.array([[7, 3]]), np.array([0]), np.ones(1)), 1).nnz == 4
+
+
+def test_one_part_alone_is_given_back_as_it_is():
+    part = blocks_of_units(None, moebius_weights(smooth_kernel, 2))[1]
+    parts = [part]
+    assert FeatureMap.joined(parts) is part
+    assert parts == []
+
+
+def test_the_union_says_where_the_columns_of_each_part_went():
+    parts, whole = blocks_of_units(None, moebius_weights(smooth_kernel, 2))
+    columns, places = FeatureColumns.union([part.columns for part in parts])
+    assert list(columns) == list(whole.columns)
+    for part, own in zip(parts, places, strict=True):
+        assert (np.diff(own) > 0).all()
+        assert [columns[place] for place in own.tolist()] == list(part.columns)
+
+
+def test_maps_of_other_weights_or_patterns_do_not_join():
+    weights = moebius_weights(smooth_kernel, 2)
+    parts, _ = blocks_of_units(None, weights)
+    other = replace(parts[1], pattern_weights=2 * weights)
+    with pytest.raises(
+        ValueError, match=r"^parts must have the same pattern weights: make them with the same"
+    ):
+        FeatureMap.joined([parts[0], other])
+    tokens = FeatureColumns(Units(np.array([[1]]), np.array([0]), np.ones(1)), match_patterns(1))
+    with pytest.raises(ValueError, match=r"^parts must have the same patterns: make them with the same"):
+        FeatureColumns.union([parts[0].columns, tokens])

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from ntklib import MLP
 from ntklib.documents import Documents
+from ntklib.gram import tangent_gram
 from tests.architectures.battery import ArchitectureBattery, random_documents
 
 
@@ -73,3 +74,14 @@ def test_tangents_are_of_the_first_class_unless_told():
 
 def dense(factor):
     return factor.toarray() if sparse.issparse(factor) else factor
+
+
+@pytest.mark.parametrize("output", [0, 1])
+def test_tangents_give_the_kernel_of_each_parameter(output):
+    network = MLP("tanh").network(width=6, vocabulary_size=12, seed=3, classes=2, dtype=torch.float64)
+    docs = Documents.of(random_documents(1))
+    expected = dict(network.parameter_kernels(docs, docs, output, 2**20))
+    found = {t.parameter: tangent_gram(t) for t in network.tangents(docs, output)}
+    assert sorted(found) == ["embedding", "hidden", "output"] == sorted(expected)
+    for name, gram in found.items():
+        assert gram == pytest.approx(expected[name], rel=1e-12, abs=0)
