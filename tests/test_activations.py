@@ -602,3 +602,13 @@ class TestProperties:
         values = dual_activation(pair[0], gram, 10.0**exponent, pair[1])
         eigenvalues = np.linalg.eigvalsh(values)
         assert eigenvalues.min() >= -1e-12 * max(eigenvalues.max(), 1e-300)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_perfect_correlation_sees_the_kinks_of_both_deviations(sign):
+    """E (u − 1)₊ (u/2 − 1)₊ = 3/2 Q(2) − φ(2)/2: the kink that counts is that of the second deviation."""
+    density, beyond = np.exp(-2) / np.sqrt(2 * np.pi), math.erfc(2**0.5) / 2
+    shifted = get_activation(lambda x: torch.relu(x - 1))
+    expected = 1.5 * beyond - density / 2 if sign > 0 else 0.0
+    found = dual_activation(shifted, sign * 0.5, 1.0, variance_b=0.25)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-15)
