@@ -45,6 +45,9 @@ class Comparison:
         out.
     precision : str
         Of both sides.
+    tolerance : float, optional
+        The largest difference that is accepted, relative to the largest entry. None where the two sides
+        compute different things, and their agreement is a result.
     note : str
         How the other side was helped or cut.
     details : callable, optional
@@ -64,6 +67,7 @@ class Comparison:
     share: dict[int, float] = field(default_factory=dict)
     repetitions: dict[int, int] = field(default_factory=dict)
     precision: str = "float64"
+    tolerance: float | None = 1e-10
     note: str = ""
     details: Callable[[Any, np.ndarray, np.ndarray], dict[str, Any]] | None = None
     memory_of_other: bool = True
@@ -133,6 +137,12 @@ def measure(name: str, comparison: Comparison) -> list[dict[str, Any]]:
             if turn < repetitions:
                 *times, reference = processor_seconds(lambda inputs=inputs: comparison.theirs(inputs))
                 other.append((times[0] / share, times[1] / share))
+        agreement = largest_difference(result, reference)
+        if comparison.tolerance is not None and agreement > comparison.tolerance:
+            raise ValueError(
+                f"{name}, N = {size}: the two sides differ by {agreement:.1e} of the largest entry, of which "
+                f"{comparison.tolerance:.0e} is accepted: a time for other numbers means nothing."
+            )
         seconds, rival_seconds = (statistics.median(t[0] for t in side) for side in (mine, other))
         record = {
             "name": name,
@@ -150,7 +160,7 @@ def measure(name: str, comparison: Comparison) -> list[dict[str, Any]]:
             "repetitions": REPETITIONS,
             "repetitions_other": repetitions,
             "share_other": share,
-            "agreement": largest_difference(result, reference),
+            "agreement": agreement,
             "extra_bytes_ntklib": peak_of(name, "ours", size),
             "extra_bytes_other": peak_of(name, "theirs", size)
             if comparison.memory_of_other and size == comparison.sizes[-1]
@@ -161,7 +171,7 @@ def measure(name: str, comparison: Comparison) -> list[dict[str, Any]]:
         records.append(record)
         print(
             f"{name}, N = {size}: {seconds:.4g} s against {rival_seconds:.4g} s, {record['ratio']:.3g} times"
-            f" (asked: {record['target']}), agreement {record['agreement']:.1e}",
+            f" (asked: {record['target']}), agreement {agreement:.1e}",
             flush=True,
         )
     for key in ("ntklib", "other"):

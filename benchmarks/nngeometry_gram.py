@@ -61,7 +61,7 @@ COMPARISONS = {
         theirs=by_nngeometry,
         targets={256: 3.0, 1024: 8.0},
         width=WIDTH,
-        repetitions={256: 3, 1024: 1},
+        repetitions={1024: 3},
         note="one example for each token that occurs, with a one-hot input; pooled over documents afterwards",
     )
 }

@@ -63,11 +63,16 @@ def main(names: list[str]) -> None:
         torch.set_num_threads(1)
         keep(names[0], measure(names[0], COMPARISONS[names[0]]))
     else:
+        failed = []
         for name in names or known:
             if name.startswith("neural-tangents") and python_of(JAX) is None:
                 print(f"{name}: skipped, {JAX} is not there. `make benchmark JAX=yes` makes it.", flush=True)
                 continue
-            subprocess.run([sys.executable, "-m", "benchmarks.run", name], cwd=ROOT, check=True)
+            command = [sys.executable, "-m", "benchmarks.run", name]
+            if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+                failed.append(name)
+        if failed:
+            sys.exit(f"benchmarks: failed, the reasons above: {', '.join(failed)}. The others are kept.")
 
 
 if __name__ == "__main__":

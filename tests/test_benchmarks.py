@@ -69,6 +69,14 @@ def test_the_other_sides_seconds_are_divided_by_its_share(comparison, monkeypatc
     assert {r["agreement"] for r in records} == {0.0}
 
 
+def test_no_time_is_kept_for_other_numbers(comparison):
+    other = replace(comparison, theirs=lambda x: 2 * x + 1e-6)
+    with pytest.raises(ValueError, match=r"x, N = 10: the two sides differ by 5.0e-07 .* 1e-10 is accepted"):
+        measure.measure("x", other)
+    records = measure.measure("x", replace(other, tolerance=None))
+    assert records[0]["agreement"] == pytest.approx(5e-7, rel=1e-5)
+
+
 def test_a_side_that_times_itself_is_believed(comparison):
     timed = replace(comparison, theirs=lambda x: measure.Timed(2 * x, 7.0, 9.0))
     assert {r["seconds_other"] for r in measure.measure("x", timed)} == {7.0}
