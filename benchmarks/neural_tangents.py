@@ -38,9 +38,8 @@ def by_worker(**arrays: Any) -> Timed:
             check=False,
         )
         if finished.returncode != 0:
-            raise RuntimeError(
-                f"neural-tangents ended with {finished.returncode} (-9: out of memory): {finished.stderr[-2000:]}"
-            )
+            ended = f"neural-tangents ended with {finished.returncode} (-9: killed, out of memory)"
+            raise RuntimeError(f"{ended}: {finished.stderr[-2000:]}")
         found = np.load(target)
         return Timed(found["kernel"], *map(float, found["seconds"]))
 
