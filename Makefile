@@ -45,7 +45,7 @@ export OPENBLAS_NUM_THREADS := $(strip $(THREADS))
 export NUMEXPR_NUM_THREADS := $(strip $(THREADS))
 export VECLIB_MAXIMUM_THREADS := $(strip $(THREADS))
 
-.PHONY: help book test test-deep chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf benchmark clean
+.PHONY: help book test test-deep chapter full report reproducible fetch environment lint format lock audit sbom coverage mutation pythons package browser browser-test screenshots pdf benchmark scale clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -134,6 +134,9 @@ screenshots: environment browser ## pictures of every page (wide, phone, dark) i
 benchmark: environment ## ntklib against what else computes the same, into benchmarks/results/speed.json (JAX=yes, ONLY=)
 	@$(RUN) -m benchmarks.environment $(if $(strip $(JAX)),--jax)
 	@.venv-benchmark/bin/python -m benchmarks.run $(ONLY)
+
+scale: environment ## how counts, features and flow grow up to a million sentences, into benchmarks/results/scale.json
+	@$(RUN) -m benchmarks.scale
 
 pdf: environment browser ## the whole book as one PDF, _build/book.pdf, from the committed notebooks
 	@$(RUN) -m pipeline.pdf

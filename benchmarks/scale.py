@@ -20,12 +20,11 @@ import numpy as np
 from benchmarks import zipf
 from benchmarks.measure import ROOT, environment, growth_exponent
 from benchmarks.peak_memory import RESET, resident
+from benchmarks.scale_prediction import LINK, VOCABULARY, constants, evaluations_at, predicted
 
-VOCABULARY = 40_000
 EVALUATIONS = 20  # of the flow's right-hand side
 CHUNK = 50_000  # sentences written at a time
 RESULT = ROOT / "benchmarks" / "results" / "scale.json"
-LINK = 1.25e9  # bytes a second of a 10 Gbit/s network, for the prediction
 
 
 def sentences(count: int, seed: int = 0) -> Iterator[tuple[Any, np.ndarray]]:
@@ -90,7 +89,8 @@ def measure(folder: Path, cnn: bool, whole: bool) -> dict[str, Any]:
     record = {"sentences": len(stored), "tokens": len(stored.ids), "flow_evaluations": EVALUATIONS}
     record |= _run_stages(stages, stored, labels, cnn)
     if whole:
-        record["whole_flow_evaluations"] = _evaluations((stored, labels))
+        evaluations = stages.run("MLP whole flow", lambda: _evaluations((stored, labels)))
+        record["whole_flow_evaluations"] = evaluations
     return record | {
         "seconds": stages.seconds,
         "wall_seconds": stages.wall_seconds,
@@ -202,82 +202,6 @@ def exponents(records: list[dict[str, Any]]) -> dict[str, float | None]:
     return found
 
 
-def constants(record: dict[str, Any], model: str) -> dict[str, float]:
-    """Work out what a prediction needs, from the record of one size.
-
-    Returns
-    -------
-    dict
-        Seconds a token of making the features, seconds a token and product of the flow, and entries and
-        tokens a sentence.
-    """
-    tokens = record["tokens"]
-    making = record["seconds"][f"{model} feature map"] + record["seconds"][f"{model} transpose"]
-    return {
-        "feature_seconds_per_token": making / tokens,
-        "product_seconds_per_token": record["seconds"][f"{model} flow"] / record["flow_evaluations"] / tokens,
-        "tokens_per_sentence": tokens / record["sentences"],
-        "feature_bytes_per_token": 12 * record["entries"][model] / tokens,
-    }
-
-
-def predicted(
-    measured: dict[str, float],
-    count: float,
-    workers: int,
-    *,
-    shared_features: int = VOCABULARY,
-    evaluations: int = 1000,
-    link: float = LINK,
-) -> dict[str, float]:
-    """Predict one flow of :func:`ntklib.gradient_flow` on a cluster.
-
-    ``evaluations · (c T / P + 8 (3 N + 2 P S) / link) + f T / P`` seconds for ``N`` sentences of ``T`` tokens
-    in all, on ``P`` workers with one partition each, and ``S`` features that all partitions share. All
-    traffic is taken to pass the client's link one after the other, which is right for ``3 N`` (``α`` lives
-    on the client) and too pessimistic for the rest.
-
-    Parameters
-    ----------
-    measured : dict
-        From :func:`constants`.
-    count : float
-        Sentences ``N``.
-    workers : int
-        ``P``.
-    shared_features : int
-        ``S``: the vocabulary, for a model of single tokens.
-    evaluations : int
-        Products with the kernel; they grow with the square root of flow time times ``λ_max``.
-    link : float
-        Bytes a second.
-
-    Returns
-    -------
-    dict
-        ``hours`` in all, of which ``feature_hours`` and ``traffic_hours``; ``bytes_per_evaluation``;
-        ``worker_bytes``, the features that one worker keeps.
-
-    Examples
-    --------
-    >>> measured = {"feature_seconds_per_token": 1e-6, "product_seconds_per_token": 1e-8,
-    ...             "tokens_per_sentence": 20, "feature_bytes_per_token": 12}
-    >>> predicted(measured, 1e6, 10, evaluations=100)["hours"] < predicted(measured, 1e6, 1)["hours"]
-    True
-    """
-    tokens = measured["tokens_per_sentence"] * count
-    traffic = 8 * (3 * count + 2 * workers * shared_features)
-    features = measured["feature_seconds_per_token"] * tokens / workers
-    products = measured["product_seconds_per_token"] * tokens / workers
-    return {
-        "hours": (features + evaluations * (products + traffic / link)) / 3600,
-        "feature_hours": features / 3600,
-        "traffic_hours": evaluations * traffic / link / 3600,
-        "bytes_per_evaluation": traffic,
-        "worker_bytes": measured["feature_bytes_per_token"] * tokens / workers,
-    }
-
-
 def in_own_process(count: int, cnn: bool, whole: bool) -> dict[str, Any]:
     """Write the documents in one process and measure in another, so that nothing is warm or left over."""
     with tempfile.TemporaryDirectory() as folder:
@@ -293,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sentences", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--cnn-up-to", type=int, default=1_000_000, help="largest size for the CNN")
-    parser.add_argument("--whole-up-to", type=int, default=100_000, help="largest size for a whole flow")
+    parser.add_argument("--whole-up-to", type=int, default=1_000_000, help="largest size for a whole flow")
     parser.add_argument("--cluster", type=int, nargs="*", default=[1000, 100_000], help="sizes on Dask")
     parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -307,7 +231,9 @@ def main() -> None:
     if options.folder:
         print(json.dumps(measure(options.folder, options.cnn, options.whole)))
         return
-    clusters = [on_a_cluster(count) for count in options.cluster]
+    clusters = [on_a_cluster(count) for count in sorted(options.cluster)]
+    # Of the fewest sentences: next to nothing is computed.
+    latency = clusters[0]["wall_seconds_per_product"] if clusters else 0.0
     records: list[dict[str, Any]] = []
     for count in sorted(options.sentences):
         records.append(in_own_process(count, count <= options.cnn_up_to, count <= options.whole_up_to))
@@ -321,11 +247,19 @@ def main() -> None:
             "exponents": exponents(records),
             "cluster": clusters,
             "constants": measured,
+            "link": LINK,
             "predictions": [
-                {"model": "MLP", "sentences": size, "workers": workers, "evaluations": 1000}
-                | predicted(measured["MLP"], size, workers)
+                {
+                    "model": "MLP",
+                    "sentences": size,
+                    "workers": workers,
+                    "evaluations": round(whole),
+                    "latency": latency,
+                }
+                | predicted(measured["MLP"], size, workers, evaluations=whole, latency=latency)
                 for size in (10**6, 10**7, 10**8, 10**9)
                 for workers in (1, 10, 100, 1000)
+                for whole in (evaluations_at(records, size),)
             ],
         }
         options.output.parent.mkdir(parents=True, exist_ok=True)

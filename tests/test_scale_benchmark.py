@@ -1,9 +1,11 @@
 """The benchmark of scale, on few sentences: its fields, its texts, its prediction's arithmetic."""
 
+import doctest
+
 import numpy as np
 import pytest
 
-from benchmarks import scale
+from benchmarks import scale, scale_prediction
 
 
 def test_a_record_has_time_and_memory_of_every_stage(tmp_path):
@@ -12,6 +14,7 @@ def test_a_record_has_time_and_memory_of_every_stage(tmp_path):
     stages = {"open", "token counts", "noise floor", "bigram counts"} | {
         f"{model} {stage}" for model in ("MLP", "CNN") for stage in ("feature map", "transpose", "flow")
     }
+    stages.add("MLP whole flow")
     for figure in ("seconds", "wall_seconds", "peak_bytes"):
         assert set(record[figure]) == stages
     assert record["sentences"] == 60
@@ -39,10 +42,20 @@ def test_prediction_adds_features_products_and_traffic():
         "tokens_per_sentence": 20.0,
         "feature_bytes_per_token": 12.0,
     }
-    found = scale.predicted(measured, 1e6, 10, shared_features=1000, evaluations=100, link=1e9)
+    settings = {"shared_features": 1000, "evaluations": 100, "link": 1e9}
+    found = scale_prediction.predicted(measured, 1e6, 10, latency=0.5, **settings)
     traffic = 8 * (3e6 + 2 * 10 * 1000)
+    assert found["partitions"] == 10
+    assert found["latency_hours"] * 3600 == pytest.approx(50)
     assert found["bytes_per_evaluation"] == traffic
     assert found["feature_hours"] * 3600 == pytest.approx(2.0)
     assert found["traffic_hours"] * 3600 == pytest.approx(100 * traffic / 1e9)
-    assert found["hours"] * 3600 == pytest.approx(2.0 + 100 * 0.02 + 100 * traffic / 1e9)
+    assert found["hours"] * 3600 == pytest.approx(2.0 + 100 * 0.02 + 50 + 100 * traffic / 1e9)
     assert found["worker_bytes"] == pytest.approx(24e6)
+    small = scale_prediction.predicted(measured, 1e6, 10, latency=0.5, partition_tokens=10**6, **settings)
+    assert small["partitions"] == 20
+    assert small["bytes_per_evaluation"] == 8 * (3e6 + 2 * 20 * 1000)
+
+
+def test_the_examples_of_the_prediction_hold():
+    assert doctest.testmod(scale_prediction).failed == 0
