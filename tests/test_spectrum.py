@@ -345,3 +345,10 @@ def test_maps_of_other_weights_or_patterns_do_not_join():
     tokens = FeatureColumns(Units(np.array([[1]]), np.array([0]), np.ones(1)), match_patterns(1))
     with pytest.raises(ValueError, match=r"^parts must have the same patterns: make them with the same"):
         FeatureColumns.union([parts[0].columns, tokens])
+
+
+def test_a_column_in_one_document_of_thirty_two_counts_in_a_kernel():
+    """It is neither frequent nor rare by more than nothing, and must be in one of the two products."""
+    first, second = np.eye(32), np.ones((2, 32))
+    gram = weighted_gram(sparse.csr_array(first), sparse.csr_array(second), np.arange(1.0, 33.0))
+    assert gram.tolist() == [[place, place] for place in np.arange(1.0, 33.0)]
