@@ -75,11 +75,11 @@ def compare(name: str, expected: bytes, actual: bytes) -> bool:
     printed, pictures = differences(
         *(nbformat.reads(content.decode(), as_version=4) for content in (expected, actual))
     )
-    drawn = f"pictures differ in cells {', '.join(map(str, pictures))}" if pictures else "equal pictures"
+    drawn = [f"pictures differ in cells {', '.join(map(str, pictures))}"] if pictures else []
     if printed:
-        print("\n  ".join([f"{name}: DIFFERENT printed outputs; {drawn}", *printed]))
+        print("\n  ".join([f"{name}: DIFFERENT", *printed, *drawn]))
     else:
-        print(f"{name}: equal printed outputs; {drawn}")
+        print("; ".join([f"{name}: equal printed outputs", *(drawn or ["equal pictures"])]))
     return not printed
 
 

@@ -57,6 +57,9 @@ def test_one_digit_is_a_difference_and_is_shown(capsys):
     assert "DIFFERENT" in out
     assert "-1.5" in out
     assert "+1.6" in out
+    assert "pictures" not in out
+    assert not compare("x", raw(text="1.5\n"), raw(text="1.6\n", picture="BBBB"))
+    assert capsys.readouterr().out.endswith("\n  pictures differ in cells 0\n")
 
 
 def test_missing_output_and_changed_source_are_differences():
@@ -84,7 +87,7 @@ def write_with_threads(book, cell):
 def test_a_chapter_whose_output_depends_on_the_threads_fails(book, capsys, cell):
     write_with_threads(book, cell)
     assert main(["first"], book) == 1
-    assert "first: DIFFERENT printed outputs; equal pictures\n  cell 2, " in capsys.readouterr().out
+    assert "first: DIFFERENT\n  cell 2, " in capsys.readouterr().out
     assert not (book / "book" / "first.ipynb").exists()
 
 
