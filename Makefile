@@ -74,7 +74,7 @@ report: environment ## a report on your own labelled texts: make report CORPUS=r
 	@test -n "$(CORPUS)" || { echo "make report: on which texts? For example: make report CORPUS=reviews.csv"; exit 2; }
 	@$(RUN) -m pipeline.report "$(CORPUS)" --output "$(OUTPUT)" --text "$(TEXT)" --label "$(LABEL_COLUMN)" --jobs $(JOBS) $(foreach pair,$(SET),--set "$(pair)")
 
-reproducible: environment fetch ## execute NAME (or all) with one and two threads; the notebooks must be byte-identical
+reproducible: environment fetch ## execute NAME (or all) with one and two threads; the printed outputs must be equal
 	@$(RUN) -m pipeline.reproducible $(NAME)
 
 fetch: environment ## download the data and check it (once)

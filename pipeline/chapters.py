@@ -1,5 +1,6 @@
 """The book's chapters: which there are, how their files are read, and what a clean notebook looks like."""
 
+import ast
 import copy
 import hashlib
 import os
@@ -40,6 +41,17 @@ class Chapter:
         """Which files under the root the front matter says that the chapter reads, as a pattern."""
         declared = self.read_source().metadata.get(KEY, {})
         return declared.get("reads")
+
+    @property
+    def parameters(self) -> set[str]:
+        """The names that the cell tagged ``parameters`` assigns: what papermill can set from outside."""
+        trees = [
+            ast.parse(cell.source)
+            for cell in self.read_source().cells
+            if "parameters" in cell.metadata.get("tags", [])
+        ]
+        names = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
     def read_source(self) -> nbformat.NotebookNode:
         """Return the source as a notebook without outputs."""
@@ -152,10 +164,14 @@ def replace_file(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+def own_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """Return the cells that the source has too: all but the one in which papermill sets parameters."""
+    return [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+
+
 def content(notebook: nbformat.NotebookNode) -> list[tuple[str, str, tuple[str, ...]]]:
     """Return what an executed notebook must share with its source: each cell's type, text and tags."""
     return [
         (cell.cell_type, cell.source.strip(), tuple(sorted(cell.metadata.get("tags", []))))
-        for cell in notebook.cells
-        if "injected-parameters" not in cell.metadata.get("tags", [])
+        for cell in own_cells(notebook)
     ]

@@ -85,12 +85,12 @@ class Runner:
         share = {PROCESSES: str(max(1, (os.cpu_count() or 1) // at_a_time))} if at_a_time > 1 else {}
         self.environment = {**dict.fromkeys(THREAD_VARIABLES, "1"), **ALLOCATOR, **share, **os.environ}
 
-    def run(self, chapter: Chapter, checksum: str) -> float:
+    def run(self, chapter: Chapter, checksum: str, parameters: dict[str, Any] | None = None) -> float:
         """Execute one chapter and replace its notebook; return the seconds it took."""
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="ntklib-chapter-") as temporary:
             output = Path(temporary) / f"{chapter.name}.ipynb"
-            self.execute(chapter, output, Path(temporary) / "stderr.txt")
+            self.execute(chapter, output, Path(temporary) / "stderr.txt", parameters)
             notebook = clean(nbformat.read(output, as_version=4))
         fingerprint.stamp(notebook, checksum)
         try:
