@@ -12,6 +12,7 @@ from ntklib.architectures.base import Architecture
 from ntklib.architectures.network import TextNetwork
 from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
+from ntklib.memory import require_memory
 from ntklib.spectrum import Units
 
 
@@ -149,7 +150,14 @@ class AttentionNetwork(TextNetwork):
         self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
     ) -> tuple[Float[torch.Tensor, "documents queries keys"], Int[torch.Tensor, " tokens"]]:
         """Attention, padded, and the place of each token among all documents' positions."""
-        present = torch.from_numpy(np.arange(docs.lengths.max()) < docs.lengths[:, None])
+        longest = int(docs.lengths.max())
+        require_memory(
+            # Scores, without and with the padding masked, and the weights, before and after it is cleared.
+            4 * len(docs) * longest**2 * embedded.element_size(),
+            f"Attention between all positions of {len(docs):,} documents of up to {longest:,} tokens",
+            "pass fewer documents at a time, or cut the longest",
+        )
+        present = torch.from_numpy(np.arange(longest) < docs.lengths[:, None])
         places = present.view(-1).nonzero()[:, 0]
 
         def padded(values: torch.Tensor) -> torch.Tensor:

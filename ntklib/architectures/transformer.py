@@ -13,6 +13,7 @@ from ntklib.architectures.network import TextNetwork
 from ntklib.architectures.recurrent import check_readout, reads_last
 from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
+from ntklib.memory import require_memory
 from ntklib.validation import checked_integer
 
 
@@ -121,7 +122,16 @@ class TransformerNetwork(TextNetwork):
         places = np.arange(len(docs.ids)) - docs.offsets[docs.rows]
         if self.architecture.positions:
             states = states + sinusoids(places, self.width).to(states.dtype)
-        present = torch.from_numpy(np.arange(docs.lengths.max()) < docs.lengths[:, None])
+        longest = int(docs.lengths.max())
+        if self.architecture.causal:
+            # PyTorch turns the mask of booleans into one of numbers; each layer's is kept for its gradient.
+            masks = self.architecture.layers if torch.is_grad_enabled() else 1
+            require_memory(
+                masks * len(docs) * longest**2 * (1 + states.element_size()),
+                f"Masks of all positions of {len(docs):,} documents of up to {longest:,} tokens",
+                "pass fewer documents at a time, cut the longest, or take causal=False",
+            )
+        present = torch.from_numpy(np.arange(longest) < docs.lengths[:, None])
         for layer in range(self.architecture.layers):
             states = states + self._attend(self._normalised(states), docs, present, layer)
             inner = self._project(f"expand_{layer}", self._normalised(states), docs)

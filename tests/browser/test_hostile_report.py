@@ -28,6 +28,12 @@ TEXT, LABEL = (
     f'"><img src=x onerror="window.ran = \'name\'">{FORMULA}',
 )
 LABELS = ("<script>window.ran = 'label'; alert(3)</script>", f"{FORMULA}<img src=x onerror=alert(4)>")
+ROWS = [
+    (f"{payload} {word} film {number % 7}", label)
+    for number, (payload, (word, label)) in enumerate(
+        itertools.product(PAYLOADS, zip(("good", "bad"), LABELS, strict=True))
+    )
+]
 FILE = 'x"><img src=x onerror="window.ran = \'file\'">.csv'
 
 
@@ -35,14 +41,8 @@ FILE = 'x"><img src=x onerror="window.ran = \'file\'">.csv'
 def report(tmp_path_factory):
     """Return the report on a file that is hostile wherever a person can write into it."""
     folder = tmp_path_factory.mktemp("hostile")
-    rows = [
-        (f"{payload} {word} film {number % 7}", label)
-        for number, (payload, (word, label)) in enumerate(
-            itertools.product(PAYLOADS, zip(("good", "bad"), LABELS, strict=True))
-        )
-    ]
     with (folder / FILE).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([(TEXT, LABEL), *rows * 3])
+        csv.writer(file).writerows([(TEXT, LABEL), *ROWS * 3])
     output = folder / "report.html"
     assert main([str(folder / FILE), "--text", TEXT, "--label", LABEL, "--output", str(output), *FAST]) == 0
     return output
@@ -87,7 +87,18 @@ def test_nothing_of_a_hostile_file_is_executed_or_fetched(browser, report, polic
     columns = [repr(name)[1:-1] for name in (TEXT, LABEL)]  # among the parameters
     for written in (*columns, *LABELS, FILE, FORMULA):
         assert " ".join(written.split()) in " ".join(shown.split())
-    assert any(payload in shown for payload in PAYLOADS)
+    # Which sentences are quoted, the model decides: the last cells of the table under "sentence".
+    quoted = seen.page.evaluate(
+        """[...document.querySelectorAll("table")]
+        .filter((table) => table.rows[0].lastElementChild.innerText === "sentence")
+        .flatMap((table) => [...table.rows].slice(1).map((row) => row.lastElementChild.innerText))"""
+    )
+    texts = [text for text, _ in ROWS]
+    assert quoted
+    for sentence in quoted:
+        assert sentence in texts
+    # The formula is part of the names and labels too, and is no markup.
+    assert {payload for payload in PAYLOADS if any(payload in text for text in quoted)} - {FORMULA}
     seen.context.close()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from joblib.externals.loky import get_reusable_executor
 
 from ntklib import MLP, sweep, sweeps, training
 from ntklib.corpora import download
@@ -33,6 +34,31 @@ def run_sweep(folder: str) -> list[Any]:
     """Sweep over a dozen points, each kept in a file."""
     points = [{"size": 4 + seed % 3, "seed": seed} for seed in range(12)]
     return sweep(simulated, points, cache=folder, progress=False)
+
+
+KILL_AT_SEED, KILL_AT_STEP, KILL = "KILL_AT_SEED", "KILL_AT_STEP", "KILL"
+JOBS = "JOBS"
+
+
+def simulated_in_a_worker(size: int, seed: int) -> dict[str, Any]:
+    """Stand for a point; in the one that the environment names, let the worker die some steps later.
+
+    The steps are counted on when this function has returned, so that the worker may also die while the result
+    is written.
+    """
+    if str(seed) == os.environ.get(KILL_AT_SEED):
+        sys.setprofile(_killed_at(int(os.environ[KILL_AT_STEP]), whole_group=os.environ[KILL] == "group"))
+    return simulated(size, seed)
+
+
+def run_parallel_sweep(folder: str) -> list[Any]:
+    """Sweep over the same points as :func:`run_sweep` in as many processes as the environment says."""
+    points = [{"size": 4 + seed % 3, "seed": seed} for seed in range(12)]
+    try:
+        return sweep(simulated_in_a_worker, points, cache=folder, jobs=int(os.environ[JOBS]), progress=False)
+    finally:
+        # At its end this process waits for its threads, and joblib's wait five minutes for more work.
+        get_reusable_executor().shutdown(kill_workers=True)
 
 
 # Once, before anything is forked, since it takes longer than the work: the sources of ntklib are read, and a
@@ -67,14 +93,19 @@ def fetch(folder: str) -> bytes:
     return download.fetch_archive()
 
 
-def _killed_at(step: int) -> Any:
-    """Count the calls and returns of Python and C functions; the process kills itself at one of them."""
+def _killed_at(step: int, whole_group: bool = False) -> Any:
+    """Count the calls and returns of Python and C functions; the process kills itself at one of them.
+
+    With ``whole_group`` all processes of its group die with it, as those of a terminal or a job of a cluster.
+    """
     count = 0
 
     def counting(frame: Any, event: str, argument: Any) -> None:
         nonlocal count
         count += 1
         if count == step:
+            if whole_group:
+                os.killpg(os.getpgrp(), signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
 
     counting.steps = lambda: count  # type: ignore[attr-defined]
@@ -96,6 +127,8 @@ def work(
     ``nobody`` the process gives up the superuser's right to write everywhere. An error is sent as text.
     """
     os.environ.update(environment or {})
+    if operation == "parallel sweep":
+        os.setsid()  # a group of its own: a kill of the group must not reach the tests
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
     if nobody and os.geteuid() == 0:
@@ -108,6 +141,8 @@ def work(
 
 
 def _result(operation: str, folder: str, kill_at: int | None) -> tuple[Any, int]:
+    if operation == "parallel sweep":
+        return run_parallel_sweep(folder), 0  # the workers count their own steps
     counting = _killed_at(kill_at or 0)
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,9 +10,14 @@ import signal
 import pytest
 
 from tests.faults.conftest import content_of, files, kept
+from tests.faults.operations import JOBS, KILL, KILL_AT_SEED, KILL_AT_STEP
+from tests.properties.cases import DEEP
 
 KILLS = 20
 SIGKILLED = -signal.SIGKILL
+# Each takes seconds: two workers import everything, twice.
+PARALLEL_KILLS = dict.fromkeys(("group", "worker"), 10 if DEEP else 1)
+TWO_PROCESSES = {JOBS: "2", "NTKLIB_PROCESSES": "2"}  # whatever limit `make test` sets
 
 
 @pytest.mark.parametrize("operation", ["sweep", "checkpoint"])
@@ -55,3 +60,36 @@ def test_work_that_is_killed_again_and_again_ends_with_the_same_bytes(
     assert kept(operation, folder) == kept(operation, whole)
     assert kills > 2
     record_property("kills", kills)
+
+
+@pytest.mark.parametrize("victim", PARALLEL_KILLS)
+def test_a_killed_sweep_in_two_processes_is_completed_by_the_next_run(
+    forks, victim, tmp_path, record_property
+):
+    """The parent and its workers die together, or a worker alone, which ends the sweep with an error."""
+    whole = tmp_path / "whole"
+    steps = forks.run("sweep", tmp_path / "counted")[2]
+    code, expected, _ = forks.run("parallel sweep", whole, environment={JOBS: "1"})
+    assert code == 0
+    assert len(files(whole)) == len(expected)
+    draws, interrupted = random.Random(victim), 0
+    for number in range(PARALLEL_KILLS[victim]):
+        folder = tmp_path / str(number)
+        # Not the first points: something is to be done already. One point takes a twelfth of the steps.
+        seed, step = draws.randrange(4, len(expected)), draws.randrange(1, steps // len(expected))
+        moment = {KILL: victim, KILL_AT_SEED: str(seed), KILL_AT_STEP: str(step)}
+        code, error, _ = forks.run("parallel sweep", folder, environment=TWO_PROCESSES | moment)
+        if victim == "group":
+            assert code == SIGKILLED
+        else:
+            assert code == 0
+            assert error.startswith("TerminatedWorkerError")
+        assert files(folder)
+        assert files(folder).items() <= files(whole).items()
+        interrupted += files(folder) != files(whole)
+        code, result, _ = forks.run("parallel sweep", folder, environment=TWO_PROCESSES)
+        assert code == 0
+        assert content_of(result) == content_of(expected)
+        assert files(folder) == files(whole)
+    assert interrupted, "a kill was to leave something to do"
+    record_property("kills", PARALLEL_KILLS[victim])

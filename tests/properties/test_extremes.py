@@ -5,13 +5,15 @@ identities that rescaling gives.
 """
 
 import itertools
+from collections import Counter
 
 import mpmath
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 
-from ntklib import empirical_ntk
+from ntklib import empirical_ntk, memory
 from ntklib.architectures import (
     CNN,
     GRU,
@@ -97,6 +99,85 @@ def test_a_document_of_one_repeated_token_has_the_kernel_in_closed_form(length, 
     assert attention.kernel(docs) == pytest.approx(3.0 * sigma**4 * length**2, rel=1e-12)
 
 
+def words(length, seed, vocabulary=3000):
+    """A document whose tokens are as unequally frequent as words: a few often, hundreds once."""
+    return (np.random.default_rng(seed).zipf(1.3, length) % vocabulary).tolist()
+
+
+SETTINGS = [(1.0, 1.0, 1.0), (1e-40, 1e36, 1e-20), (30.0, 1e-3, 1e3)]
+
+
+@pytest.mark.parametrize("activation", MOMENTS)
+def test_an_mlp_kernel_of_ten_thousand_words_is_the_one_of_their_counts(activation):
+    one, other = words(10_000, seed=0), words(10_000, seed=1)
+    counts, others = Counter(one), Counter(other)
+    assert len(counts) > 500
+    same = sum(number * others[token] for token, number in counts.items())
+    for sigma_e, sigma_w, sigma_v in SETTINGS:
+        with mpmath.workdps(50):
+            e, w, v = (mpmath.mpf(sigma) ** 2 for sigma in (sigma_e, sigma_w, sigma_v))
+            value, slope = MOMENTS[activation](e * w, e * w)
+            exact = same * (value + v * (e + w) * slope)
+            exact += (10_000**2 - same) * MOMENTS[activation](mpmath.mpf(0), e * w)[0]
+        kernel = MLP(activation, sigma_e, sigma_w, sigma_v).kernel([one, other])
+        assert kernel[0, 1] == pytest.approx(float(exact), rel=1e-12, abs=0)
+
+
+def pairs_by_matches(one, other, window):
+    """How many pairs of windows have 0, 1, … aligned equal tokens, by comparing all positions."""
+    padded = []
+    for document in (one, other):
+        edge = np.arange(window - 1)
+        padded.append(np.concatenate([-1 - edge, document, -window - edge]))
+    numbers = np.zeros(window + 1, dtype=np.int64)
+    width = len(padded[1]) - window + 1
+    for start in range(len(padded[0]) - window + 1):
+        matches = np.zeros(width, dtype=np.int8)
+        for offset in range(window):
+            matches += padded[0][start + offset] == padded[1][offset : offset + width]
+        numbers += np.bincount(matches, minlength=window + 1)
+    return [int(number) for number in numbers]
+
+
+@pytest.mark.parametrize("window", [2, 5])
+def test_a_cnn_kernel_of_ten_thousand_words_is_the_sum_over_all_pairs_of_windows(window):
+    one, other = words(10_000, seed=0), words(9_000, seed=1)
+    numbers = pairs_by_matches(one, other, window)
+    assert min(numbers) > 0
+    for activation, (sigma_e, sigma_w, sigma_v) in itertools.product(MOMENTS, SETTINGS):
+        with mpmath.workdps(50):
+            e, w, v = (mpmath.mpf(sigma) ** 2 for sigma in (sigma_e, sigma_w, sigma_v))
+            exact = mpmath.mpf(0)
+            for equal, number in enumerate(numbers):
+                value, slope = MOMENTS[activation](e * w * equal / window, e * w)
+                exact += number * (value + v * (e + w) * slope * equal / window)
+        kernel = CNN(window, activation, sigma_e, sigma_w, sigma_v).kernel([one, other])
+        assert kernel[0, 1] == pytest.approx(float(exact), rel=1e-11, abs=0)
+
+
+def attention_by_counts(counts, sigma):
+    """What each distinct token gets from all positions, each of its own positions: sums of the softmax."""
+    length, weight = sum(counts.values()), np.exp(float(sigma) ** 2)
+    total = {token: length - number + number * weight for token, number in counts.items()}
+    from_all = sum(number / total[token] for token, number in counts.items())
+    return {token: from_all + number * (weight - 1) / total[token] for token, number in counts.items()}
+
+
+@pytest.mark.parametrize("sigma_e", [1e-40, 0.5, 3.0, 20.0])
+def test_an_attention_kernel_of_ten_thousand_words_is_the_one_of_their_counts(sigma_e):
+    counts, others = (Counter(words(10_000, seed)) for seed in (0, 1))
+    received, by_others = (attention_by_counts(some, sigma_e) for some in (counts, others))
+    pooled = sum(
+        number * received[token] * others[token] * by_others[token]
+        for token, number in counts.items()
+        if token in others
+    )
+    for sigma_w, sigma_v in ((1.0, 1.0), (1e-40, 1e30)):
+        exact = (sigma_e**2 * sigma_w**2 + sigma_v**2 * (sigma_e**2 + sigma_w**2)) * pooled
+        kernel = Attention(sigma_e, sigma_w, sigma_v).kernel([words(10_000, 0), words(10_000, 1)])
+        assert kernel[0, 1] == pytest.approx(exact, rel=1e-11, abs=0)
+
+
 def linear_rnn_exactly(model, length):
     """``Θ(x, x)`` of one repeated token for the linear RNN, by its recursion in 60 digits."""
     with mpmath.workdps(60):
@@ -149,10 +230,50 @@ def test_kernel_feature_map_and_diagonal_of_long_documents_are_right_or_refused(
             assert length > 10
         else:
             assert np.isfinite(results[0]).all()
+            if length <= 1000:  # the sum over positions holds each position's whole past
+                apart = model.kernel_by_positions(docs[:1], docs[1:])
+                assert model.kernel(docs[:1], docs[1:]) == pytest.approx(apart, rel=1e-12, abs=0)
             assert results[1] == pytest.approx(results[0], rel=1e-15 * (length + 100))
             features = model.feature_map(docs)
             own = features.matrix.multiply(features.matrix) @ features.weights
             assert own + features.error_bound == pytest.approx(results[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("length", [1000, 10_000] if DEEP else [1000])
+@pytest.mark.parametrize("sigma_h", [1e-6, 0.5, 1.0])
+def test_a_linear_recurrent_kernel_of_two_long_documents_is_a_filter_along_diagonals(length, sigma_h):
+    """``Σ`` and ``Ψ`` at positions with one distance are what a filter makes of where tokens are equal."""
+    one, other = (np.random.default_rng(seed).integers(0, 3, length) for seed in (0, 1))
+    model, carried = LinearRNN(0.5, 2.0, sigma_h, 3.0), sigma_h**2
+    exact = 0.0
+    for distance in range(1 - length, length):
+        equal = (
+            one[max(distance, 0) :][: length - abs(distance)]
+            == other[max(-distance, 0) :][: length - abs(distance)]
+        ).astype(float)
+        state = scipy.signal.lfilter([1.0], [1.0, -carried], equal)  # of q = 1
+        before = np.concatenate([[0.0], state[:-1]])
+        change = scipy.signal.lfilter([1.0], [1.0, -carried], (0.25 + 4.0) * equal + before)
+        exact += state.sum() + 9.0 * change.sum()
+    kernel = model.kernel([one.tolist()], [other.tolist()]).item()
+    assert kernel == pytest.approx(exact, rel=1e-15 * (length + 100), abs=0)
+
+
+@pytest.mark.parametrize("length", [1000, 10_000] if DEEP else [1000])
+@pytest.mark.parametrize("sigma_a", [1e-6, 0.5, 1.0])
+def test_a_matrix_vector_kernel_of_two_long_documents_is_the_one_of_their_common_suffixes(length, sigma_a):
+    one, other = (np.random.default_rng(seed).integers(0, 3, length) for seed in (0, 1))
+    common, numbers = np.zeros(length, dtype=np.int64), np.zeros(length + 1, dtype=np.int64)
+    for token in one:
+        common = (1 + np.concatenate([[0], common[:-1]])) * (other == token)
+        numbers += np.bincount(common, minlength=length + 1)
+    model = MatrixVector(sigma_a, 2.0, 3.0)
+    state = change = exact = 0.0
+    for number in numbers[1:]:
+        state, change = 4.0 + sigma_a**2 * state, 1.0 + state + sigma_a**2 * change
+        exact += number * (state + 9.0 * change)
+    kernel = model.kernel([one.tolist()], [other.tolist()]).item()
+    assert kernel == pytest.approx(exact, rel=1e-15 * (length + 100), abs=0)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "silu", "erf", "identity"])
@@ -195,6 +316,61 @@ def test_networks_read_ten_thousand_tokens(name):
         together, alone = network(docs), network([docs[1]])
     assert together[1] == pytest.approx(alone[0].item(), rel=1e-12)
     assert together.isfinite().all()
+
+
+ATTENTIVE = {
+    "Attention": Attention(),
+    "ProjectedAttention": ProjectedAttention(),
+    "Transformer": Transformer(),
+}
+
+
+# Ten thousand tokens take up to 3.2 GB.
+@pytest.mark.parametrize("length", [2000, 10_000] if DEEP else [2000])
+@pytest.mark.parametrize("name", ATTENTIVE)
+def test_networks_with_attention_read_a_long_document_or_say_what_memory_it_needs(name, length):
+    network = ATTENTIVE[name].network(2, 5, seed=0)
+    document = np.random.default_rng(0).integers(0, 5, length)
+    with torch.no_grad():
+        try:
+            score = network([document]).item()
+        except MemoryError as error:
+            problem = str(error)
+        else:
+            assert np.isfinite(score)
+            if name == "Attention":
+                assert score == pytest.approx(score_by_counts(network, document), rel=1e-10)
+            return
+    assert length > 2000
+    assert f"1 documents of up to {length:,} tokens needs" in problem
+
+
+def score_by_counts(network, document):
+    """Score of a tied attention network, from the counts of tokens alone."""
+    embedding, hidden, output = (
+        getattr(network, name).detach().numpy() for name in ("embedding", "hidden", "output")
+    )
+    counts = np.bincount(document, minlength=len(embedding))
+    weights = np.exp(embedding @ embedding.T / network.width) * counts  # of queries (rows) to all keys
+    received = counts @ (weights / weights.sum(axis=1, keepdims=True))
+    return output @ hidden @ (received @ embedding) / network.width
+
+
+@pytest.mark.parametrize("name", ATTENTIVE)
+def test_attention_is_refused_exactly_where_its_arrays_are_more_than_the_memory(name, monkeypatch):
+    """Nine tenths of the free memory may be taken; the bytes per pair of positions are what was measured."""
+    network = ATTENTIVE[name].network(2, 5, seed=0)
+    bytes_per_pair = 2 * (8 + 1) if name == "Transformer" else 4 * 8
+
+    def free(share, length):
+        some = type("Some", (), {"available": int(share * bytes_per_pair * length**2 / 0.9)})
+        monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: some)
+
+    free(1.01, 300)
+    assert network([[0] * 300]).isfinite().all()
+    free(0.99, 10_000)
+    with pytest.raises(MemoryError, match=r"documents of up to 10,000 tokens needs .* pass fewer documents"):
+        network([[0] * 10_000])
 
 
 def test_a_finite_network_that_overflows_has_no_kernel_but_a_message():
