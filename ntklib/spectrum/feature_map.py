@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
-from ntklib.spectrum.columns import FeatureColumns
+from ntklib.spectrum.columns import FeatureColumns, smallest_index
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +68,19 @@ class FeatureMap:
             raise ValueError(
                 "parts must have the same pattern weights: make them with the same architecture."
             )
-        columns = first.columns
+        columns, pattern_weights = first.columns, first.pattern_weights
         places: list[np.ndarray] = []
         if any(part.columns is not columns for part in parts):
             columns, places = FeatureColumns.union([part.columns for part in parts])
         error_bound = np.concatenate([part.error_bound for part in parts])
         entries = sum(part.matrix.nnz for part in parts)
-        index = np.int32 if max(entries, len(columns)) < 2**31 else np.int64
+        index = smallest_index(max(entries, len(columns)))
         ends, indices, data = (
             np.zeros(len(error_bound) + 1, index),
             np.empty(entries, index),
             np.empty(entries),
         )
+        del first  # or its entries would be held to the end
         row = entry = 0
         for place in range(len(parts)):
             matrix = parts.pop(0).matrix
@@ -90,7 +91,7 @@ class FeatureMap:
             row, entry = rows.stop, held.stop
         matrix = sparse.csr_array((data, indices, ends), shape=(len(error_bound), len(columns)))
         matrix.has_canonical_format = True
-        return cls(matrix, columns, first.pattern_weights, error_bound)
+        return cls(matrix, columns, pattern_weights, error_bound)
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.matrix, self.weights, self.columns))
