@@ -200,24 +200,25 @@ class FeatureColumns(Sequence[Feature]):
         self, units: Units, documents: int, known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]
     ) -> sparse.csr_array:
         """:meth:`encode`, given what was found of the units already; it empties ``known``."""
-        found = []
-        for pattern in self.patterns:
+
+        def found(pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
             rows, place = self._found(units, tuple(pattern), known)
-            if pattern.reaches_beyond:
-                long_enough = units.reach[rows] >= pattern.reach
-                rows, place = rows[long_enough], place[long_enough]
-            found.append((rows, place))
-        known.clear()
-        size = sum(len(rows) for rows, _ in found)
+            if not pattern.reaches_beyond:
+                return rows, place
+            long_enough = units.reach[rows] >= pattern.reach
+            return rows[long_enough], place[long_enough]
+
+        size = sum(len(found(pattern)[0]) for pattern in self.patterns)
         index = smallest_index(max(size, documents, len(self)))
         holders, columns, values = np.empty(size, index), np.empty(size, index), np.empty(size)
         end = 0
-        for start in self.starts[:-1].tolist():
-            rows, place = found.pop(0)
+        for pattern, start in zip(self.patterns, self.starts.tolist(), strict=False):
+            rows, place = found(pattern)
             held = slice(end, end + len(rows))
             holders[held], values[held] = units.documents[rows], units.weights[rows]
             np.add(place, start, out=columns[held], dtype=index)
             end = held.stop
+        known.clear()
         matrix = sparse.coo_array((values, (holders, columns)), shape=(documents, len(self))).tocsr()
         del holders, columns, values
         matrix.sum_duplicates()
