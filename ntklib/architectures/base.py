@@ -143,19 +143,21 @@ class Architecture(TextModel):
     ) -> FeatureMap:
         """Join the feature maps of blocks of the documents, if the memory suffices for it."""
         blocks = list(documents.blocks(8 * BLOCK_TOKENS // max(8, len(patterns))))
+        if columns is not None and len(blocks) == 1:  # a probe of a flow: to ask would take longer than it
+            return features_of(documents)
+        units = {pattern.reach: self._units_of(documents, pattern.reach) for pattern in patterns}
         # All of a document's units share the bias.
-        units = [(self._units_of(documents, pattern), pattern) for pattern in patterns]
-        entries = sum(number if pattern else min(number, len(documents)) for number, pattern in units)
-        if columns is None or len(blocks) > 1:  # to ask for each probe of a flow would take longer than it
-            tokens = (
-                0 if columns is not None else int(documents.ids.max()) + 1 + 2 * offsets
-            )  # with the boundary's
-            require_memory(
-                self._predicted_bytes(documents, blocks, entries, patterns, offsets, tokens),
-                f"A feature map of {len(documents):,} documents, {len(documents.ids):,} tokens and "
-                f"{len(patterns)} patterns",
-                INSTEAD_OF_FEATURES,
-            )
+        entries = sum(
+            units[pattern.reach] if pattern else min(units[pattern.reach], len(documents))
+            for pattern in patterns
+        )
+        tokens = 0 if columns is not None else int(documents.ids.max()) + 1 + 2 * offsets  # boundaries too
+        require_memory(
+            self._predicted_bytes(documents, blocks, entries, patterns, offsets, tokens),
+            f"A feature map of {len(documents):,} documents, {len(documents.ids):,} tokens and "
+            f"{len(patterns)} patterns",
+            INSTEAD_OF_FEATURES,
+        )
         if len(blocks) == 1:
             return features_of(documents)
         return FeatureMap.joined((features_of(some) for some in blocks), entries)
@@ -178,19 +180,21 @@ class Architecture(TextModel):
         ones among them: 64 bytes. Each pattern it holds has 40: unit and place, then row, column and value,
         and column and value once more, sorted.
         """
-        levels = {Pattern(pattern[:size]) for pattern in patterns for size in range(1, len(pattern) + 1)}
-        codes = [
-            min(self._units_of(documents, level), len(blocks) * tokens ** len(level)) for level in levels
-        ]
-        largest = max(blocks, key=lambda some: self._units_of(some, Pattern()))
-        held = max(sum(self._units_of(largest, pattern) for pattern in some) for some in (patterns, levels))
-        block = (16 * offsets + 64) * self._units_of(largest, Pattern()) + 40 * held
+        levels = {tuple(pattern[:size]) for pattern in patterns for size in range(1, len(pattern) + 1)}
+        reaches = [pattern.reach for pattern in patterns], [level[-1] + 1 for level in levels]
+        different = {0, *reaches[0], *reaches[1]}
+        units = {reach: self._units_of(documents, reach) for reach in different}
+        codes = [min(units[level[-1] + 1], len(blocks) * tokens ** len(level)) for level in levels]
+        largest = max(blocks, key=lambda some: self._units_of(some, 0))
+        inside = {reach: self._units_of(largest, reach) for reach in different}
+        held = max(sum(inside[reach] for reach in some) for some in reaches)
+        block = (16 * offsets + 64) * inside[0] + 40 * held
         if len(blocks) == 1:
             return block + 8 * sum(codes)
         return 12 * entries + 20 * sum(codes) + max(block, 25 * max(codes, default=0))
 
-    def _units_of(self, documents: Documents, _pattern: Pattern) -> int:
-        """At most how many units are as long as a pattern: every window of a document and its boundary."""
+    def _units_of(self, documents: Documents, _reach: int) -> int:
+        """At most how many units have so many tokens: every window of a document and its boundary."""
         assert self.context is not None
         return len(documents.ids) + (self.context - 1) * len(documents)
 

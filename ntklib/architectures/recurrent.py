@@ -175,8 +175,8 @@ class Recurrent(Architecture):
         lacking = np.maximum(self.kernel_diagonal(documents) - features.error_bound, 0)
         return replace(features, error_bound=lacking)
 
-    def _units_of(self, documents: Documents, pattern: Pattern) -> int:
-        beyond = np.maximum(documents.lengths - max(pattern.reach, 1) + 1, 0)
+    def _units_of(self, documents: Documents, reach: int) -> int:
+        beyond = np.maximum(documents.lengths - max(reach, 1) + 1, 0)
         return int(np.count_nonzero(beyond) if reads_last(self) else beyond.sum())
 
     def kernel(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:

@@ -166,7 +166,7 @@ class FeatureColumns(Sequence[Feature]):
         if offsets in known:
             return known[offsets]
         if not offsets:
-            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int64)
+            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int32)
             return known[offsets]
         rows, parent = self._found(units, offsets[:-1], known, learn)
         long_enough = units.reach[rows] > offsets[-1]
@@ -175,7 +175,7 @@ class FeatureColumns(Sequence[Feature]):
         # New documents may all be shorter than those that the columns come from: then nothing is left here.
         offset = min(offsets[-1], units.tokens.shape[1] - 1)
         token = units.tokens[rows, offset] - self._lowest
-        code = parent.astype(np.int64) * self._span + token
+        code = parent * np.int64(self._span) + token
         if learn:
             self._levels[offsets], place = np.unique(code, return_inverse=True)
         elif len(level := self._levels[offsets]) == 0:
@@ -200,27 +200,22 @@ class FeatureColumns(Sequence[Feature]):
         self, units: Units, documents: int, known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]
     ) -> sparse.csr_array:
         """:meth:`encode`, given what was found of the units already; it empties ``known``."""
-
-        def found(pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
-            rows, place = self._found(units, tuple(pattern), known)
-            if not pattern.reaches_beyond:
-                return rows, place
-            long_enough = units.reach[rows] >= pattern.reach
-            return rows[long_enough], place[long_enough]
-
-        size = sum(len(found(pattern)[0]) for pattern in self.patterns)
-        index = smallest_index(max(size, documents, len(self)))
-        holders, columns, values = np.empty(size, index), np.empty(size, index), np.empty(size)
-        end = 0
-        for pattern, start in zip(self.patterns, self.starts.tolist(), strict=False):
-            rows, place = found(pattern)
-            held = slice(end, end + len(rows))
-            holders[held], values[held] = units.documents[rows], units.weights[rows]
-            np.add(place, start, out=columns[held], dtype=index)
-            end = held.stop
+        index = smallest_index(max(documents, len(self)))
+        rows, columns = [], []
+        for pattern, start in zip(self.patterns, self.starts[:-1].astype(index), strict=True):
+            found, place = self._found(units, tuple(pattern), known)
+            if pattern.reaches_beyond:
+                long_enough = units.reach[found] >= pattern.reach
+                found, place = found[long_enough], place[long_enough]
+            rows.append(found)
+            columns.append(start + place)
         known.clear()
-        matrix = sparse.coo_array((values, (holders, columns)), shape=(documents, len(self))).tocsr()
-        del holders, columns, values
+        holders, numbers = np.concatenate(rows), np.concatenate(columns)
+        del rows, columns
+        owners, values = units.documents[holders].astype(index), units.weights[holders]
+        del holders
+        matrix = sparse.coo_array((values, (owners, numbers)), shape=(documents, len(self))).tocsr()
+        del values, owners, numbers
         matrix.sum_duplicates()
         # SciPy leaves the sums at the beginning of arrays as long as there were summands.
         matrix.data, matrix.indices = matrix.data.copy(), matrix.indices.copy()
