@@ -9,7 +9,9 @@ from jaxtyping import Float, Int
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ntklib.memory import INSTEAD_OF_FEATURES, require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap
+from ntklib.spectrum.columns import smallest_index
 
 _BLOCK = 2**20  # entries that are looked at together
 
@@ -100,6 +102,11 @@ class FeatureKernel(KernelOperator):
     features : FeatureMap
         Of the training documents.
 
+    Raises
+    ------
+    MemoryError
+        If the ordered copy and its transpose cannot fit into memory.
+
     Notes
     -----
     Inside, the features are numbered by falling frequency, and equally frequent ones as they first occur: the
@@ -108,18 +115,27 @@ class FeatureKernel(KernelOperator):
     """
 
     def __init__(self, features: FeatureMap) -> None:
+        require_memory(
+            predicted_bytes(features),
+            f"A kernel of {features.matrix.nnz:,} entries of {len(features.columns):,} features",
+            INSTEAD_OF_FEATURES,
+        )
         self._features = features
         self.columns = features.columns
         self.pattern_weights = features.pattern_weights
         self.weights = features.weights
         self.matrix = features.matrix
         self._order = _by_frequency(features.matrix)
-        rank = np.empty(len(self._order), features.matrix.indices.dtype)
-        rank[self._order] = np.arange(len(rank))
-        rows = features.matrix
-        self._ordered = sparse.csr_array((rows.data, rank[rows.indices], rows.indptr), shape=rows.shape)
-        self._transpose = self._ordered.T.tocsr()
         self._ordered_weights = self.weights[self._order]
+        rows = features.matrix
+        rank = np.empty(len(self._order), rows.indices.dtype)
+        rank[self._order] = np.arange(len(rank))
+        ordered = np.empty_like(rows.indices)
+        for start in range(0, rows.nnz, _BLOCK):  # NumPy copies what it looks up by, to 8 bytes each
+            ordered[start : start + _BLOCK] = rank[rows.indices[start : start + _BLOCK]]
+        del rank
+        self._ordered = sparse.csr_array((rows.data, ordered, rows.indptr), shape=rows.shape)
+        self._transpose = self._ordered.T.tocsr()
 
     @property
     def features(self) -> FeatureMap:
@@ -151,16 +167,34 @@ class FeatureKernel(KernelOperator):
 def _by_frequency(matrix: sparse.csr_array) -> Int[np.ndarray, " features"]:
     """Order the columns by falling frequency, and equally frequent ones as they first occur."""
     size = matrix.shape[1]
-    frequency = np.bincount(matrix.indices, minlength=size)
-    first = np.zeros(size, dtype=np.int64)
+    counts = np.zeros(size, dtype=np.int64)
+    step = max(_BLOCK, size)  # NumPy copies what it counts, to 8 bytes each
+    for start in range(0, matrix.nnz, step):
+        counts += np.bincount(matrix.indices[start : start + step], minlength=size)
+    frequency = np.minimum(counts, 2**16 - 1).astype(np.uint16)
+    del counts
+    first = np.zeros(size, dtype=smallest_index(matrix.nnz))
     for start in range((matrix.nnz - 1) // _BLOCK * _BLOCK, -1, -_BLOCK):
         places = np.arange(min(start + _BLOCK, matrix.nnz) - 1, start - 1, -1)
         first[matrix.indices[places]] = places  # where a column stands twice the last, smallest place stays
     occurs = np.zeros(matrix.nnz, dtype=bool)
     occurs[first[frequency > 0]] = True
-    columns = np.concatenate([matrix.indices[occurs], np.flatnonzero(frequency == 0)])
-    rarity = 2**16 - 1 - np.minimum(frequency[columns], 2**16 - 1)
-    return columns[np.argsort(rarity.astype(np.uint16), kind="stable")]  # a radix sort: linear
+    never = np.flatnonzero(frequency == 0).astype(matrix.indices.dtype)
+    columns = np.concatenate([matrix.indices[occurs], never])
+    return columns[np.argsort(2**16 - 1 - frequency[columns], kind="stable")]  # a radix sort: linear
+
+
+def predicted_bytes(features: FeatureMap) -> int:
+    """Most memory that a :class:`FeatureKernel` takes beside its features, while it is made and afterwards.
+
+    Of each entry it keeps a number and, in the transpose, a number and a value; of each feature two weights,
+    its place and a pointer. What orders the features is added, a byte an entry, two numbers, two counts and
+    a sort of the features and a block of entries: it is freed before, but not all returns to the system.
+    """
+    number = features.matrix.indices.itemsize
+    entries, size = features.matrix.nnz, len(features.columns)
+    kept = (8 + 2 * number) * entries + (2 * 8 + 2 * number) * size
+    return kept + entries + (20 + 2 * number) * size + 24 * min(entries, _BLOCK)
 
 
 def by_pattern(probe: sparse.csr_array, columns: FeatureColumns) -> sparse.csc_array:

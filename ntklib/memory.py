@@ -8,6 +8,12 @@ INSTEAD_OF_A_KERNEL = (
 )
 """What to do where a kernel does not fit."""
 
+INSTEAD_OF_FEATURES = (
+    "pass fewer documents, take a model of fewer patterns, such as a smaller window, or solve gradient_flow "
+    "with client=, a Dask cluster whose workers keep a part each"
+)
+"""What to do where the features of all documents do not fit."""
+
 
 def require_memory(needed: int, purpose: str, remedy: str) -> None:
     """Refuse an allocation that this machine cannot hold.

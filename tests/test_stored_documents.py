@@ -31,7 +31,10 @@ def test_files_of_numpy_are_what_is_written(tmp_path):
     assert np.load(tmp_path / "offsets.npy", allow_pickle=False).tolist() == [0, 2, 3, 4]
 
 
-@pytest.mark.parametrize("model", [ntklib.MLP(), ntklib.CNN(3), ntklib.Attention()])
+@pytest.mark.parametrize(
+    "model",
+    [ntklib.MLP(), ntklib.CNN(3), ntklib.Attention(), ntklib.LRNN("tanh"), ntklib.LinearRNN(readout="last")],
+)
 def test_feature_map_by_blocks_is_that_of_all_at_once(model, tmp_path, monkeypatch):
     docs, labels = random_corpus(0)
     whole = model.feature_map(docs)
@@ -41,6 +44,7 @@ def test_feature_map_by_blocks_is_that_of_all_at_once(model, tmp_path, monkeypat
     assert by_blocks.columns[:] == whole.columns[:]
     for part in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(by_blocks.matrix, part), getattr(whole.matrix, part))
+    np.testing.assert_array_equal(by_blocks.error_bound, whole.error_bound)
     others = random_corpus(7)[0]
     expected = model.feature_map(others, whole.columns).matrix
     assert (model.feature_map(others, by_blocks.columns).matrix != expected).nnz == 0
@@ -76,7 +80,7 @@ def test_columns_of_different_architectures_do_not_join():
     with pytest.raises(ValueError, match="must have the same patterns"):
         type(first.columns).union([first.columns, second.columns])
     with pytest.raises(ValueError, match="must have the same pattern weights"):
-        type(first).joined([first, second])
+        type(first).joined([first, second], 100)
 
 
 def test_damaged_files_are_refused(tmp_path):

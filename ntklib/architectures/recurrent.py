@@ -1,7 +1,7 @@
 """What recurrent architectures share: units that are a document's beginning, and kernels by recursion."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy import sparse
 
 from ntklib.architectures.base import Architecture
 from ntklib.architectures.network import GROUPS, TextNetwork
@@ -135,32 +136,48 @@ class Recurrent(Architecture):
         ------
         TypeError, ValueError
             If ``docs`` are not documents, or ``most_patterns`` is less than 1.
+        MemoryError
+            If the feature map cannot fit into memory.
         """
         documents = Documents.of(docs)
         checked_integer(most_patterns, "most_patterns")
         longest = int(documents.lengths.max())
         if columns is None:
-            weights = self.feature_weights(min(longest, self.most_offsets))
+            every = self.feature_weights(min(longest, self.most_offsets))
             # A stable sort: patterns of equal weight keep their order, on every machine.
-            heaviest = np.argsort(-weights.sum(axis=1).to_numpy(), kind="stable")[:most_patterns]
-            whole = len(heaviest) == len(weights)
-            weights = weights.iloc[np.sort(heaviest)]
+            heaviest = np.argsort(-every.sum(axis=1).to_numpy(), kind="stable")[:most_patterns]
+            weights = every.iloc[np.sort(heaviest)]
             reach = max(pattern.reach for pattern in weights.index)
-            units = self.units(documents, reach)
-            columns = FeatureColumns(units, list(weights.index))
         else:
             reach = max(pattern.reach for pattern in columns.patterns)
             every = self.feature_weights(reach)
             kept = set(columns.patterns)
             weights = every.loc[[pattern in kept for pattern in every.index]]
-            whole = len(weights) == len(every)
-            units = self.units(documents, reach)
-        matrix = columns.encode(units, len(documents))
-        lacking = np.zeros(len(documents))
-        if not whole or longest > reach:
-            own = matrix.multiply(matrix) @ weights.sum(axis=1).to_numpy()[columns.pattern_index]
-            lacking = np.maximum(self.kernel_diagonal(documents) - own, 0)
-        return FeatureMap(matrix, columns, weights, lacking)
+        by_pattern = weights.sum(axis=1).to_numpy()
+        truncated = len(weights) < len(every) or longest > reach
+
+        def features_of(some: Documents) -> FeatureMap:
+            units = self.units(some, reach)
+            if columns is None:
+                own_columns, matrix = FeatureColumns.counted(units, list(weights.index), len(some))
+            else:
+                own_columns, matrix = columns, columns.encode(units, len(some))
+            own = np.zeros(len(some))
+            if truncated:
+                squares = sparse.csr_array((matrix.data**2, matrix.indices, matrix.indptr), matrix.shape)
+                own = squares @ np.repeat(by_pattern, np.diff(own_columns.starts))
+            return FeatureMap(matrix, own_columns, weights, own)
+
+        patterns = list(weights.index) if columns is None else columns.patterns
+        features = self._joined_blocks(documents, patterns, reach, columns, features_of)
+        if not truncated:
+            return features
+        lacking = np.maximum(self.kernel_diagonal(documents) - features.error_bound, 0)
+        return replace(features, error_bound=lacking)
+
+    def _units_of(self, documents: Documents, reach: int) -> int:
+        beyond = np.maximum(documents.lengths - max(reach, 1) + 1, 0)
+        return int(np.count_nonzero(beyond) if reads_last(self) else beyond.sum())
 
     def kernel(self, docs_a: Any, docs_b: Any = None) -> Float[np.ndarray, "n m"]:
         """Infinite-width NTK of the scalar score, (N, M): the exact recursion over pairs of positions.

@@ -39,6 +39,11 @@ class Units:
         return np.full(units, offsets) if self.lengths is None else self.lengths
 
 
+def smallest_index(size: int) -> type[np.signedinteger]:
+    """Type of integers that number so many things: most of the memory of a feature map is such numbers."""
+    return np.int32 if size < 2**31 else np.int64
+
+
 class Feature(NamedTuple):
     """One column of a feature map: the pattern ``S`` and the tokens that stand at its offsets."""
 
@@ -125,21 +130,30 @@ class FeatureColumns(Sequence[Feature]):
             codes = []
             for part, places in zip(parts, known, strict=True):
                 parent, token = np.divmod(part._levels[offsets], part._span)
-                codes.append(
-                    places[offsets[:-1]][parent] * whole._span + token + (part._lowest - whole._lowest)
-                )
+                prefix = places[offsets[:-1]][parent].astype(np.int64)
+                codes.append(prefix * whole._span + token + (part._lowest - whole._lowest))
             level = np.concatenate(codes)
             level.sort()  # faster than np.unique, which hashes integers before it sorts them
-            whole._levels[offsets] = level[np.diff(level, prepend=-1) > 0]
-            for places, code in zip(known, codes, strict=True):
-                places[offsets] = np.searchsorted(whole._levels[offsets], code)
+            differs = np.ones(len(level), dtype=bool)
+            np.not_equal(level[1:], level[:-1], out=differs[1:])
+            level = whole._levels[offsets] = level[differs]
+            for places in known:
+                places[offsets] = np.searchsorted(level, codes.pop(0)).astype(smallest_index(len(level)))
         whole._number_columns()
-        return whole, [
-            np.concatenate(
-                [start + places[tuple(p)] for p, start in zip(whole.patterns, whole.starts, strict=False)]
+        index = smallest_index(len(whole))
+        starts = whole.starts[:-1].tolist()
+        numbers = []
+        while known:  # emptied, to hold little at a time
+            places = known.pop(0)
+            numbers.append(
+                np.concatenate(
+                    [
+                        places[tuple(pattern)].astype(index) + start
+                        for pattern, start in zip(whole.patterns, starts, strict=True)
+                    ]
+                )
             )
-            for places in known
-        ]
+        return whole, numbers
 
     def _found(
         self,
@@ -152,15 +166,16 @@ class FeatureColumns(Sequence[Feature]):
         if offsets in known:
             return known[offsets]
         if not offsets:
-            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int64)
+            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int32)
             return known[offsets]
         rows, parent = self._found(units, offsets[:-1], known, learn)
         long_enough = units.reach[rows] > offsets[-1]
-        rows, parent = rows[long_enough], parent[long_enough]
+        if not long_enough.all():  # else all patterns share one array of rows
+            rows, parent = rows[long_enough], parent[long_enough]
         # New documents may all be shorter than those that the columns come from: then nothing is left here.
         offset = min(offsets[-1], units.tokens.shape[1] - 1)
         token = units.tokens[rows, offset] - self._lowest
-        code = parent * self._span + token
+        code = parent * np.int64(self._span) + token
         if learn:
             self._levels[offsets], place = np.unique(code, return_inverse=True)
         elif len(level := self._levels[offsets]) == 0:
@@ -169,7 +184,7 @@ class FeatureColumns(Sequence[Feature]):
             place = np.minimum(np.searchsorted(level, code), len(level) - 1)
             same = (level[place] == code) & (token >= 0) & (token < self._span)
             rows, place = rows[same], place[same]
-        known[offsets] = rows, place
+        known[offsets] = rows, place.astype(smallest_index(len(self._levels[offsets])))
         return known[offsets]
 
     @property
@@ -184,20 +199,26 @@ class FeatureColumns(Sequence[Feature]):
     def _counts(
         self, units: Units, documents: int, known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]
     ) -> sparse.csr_array:
+        """:meth:`encode`, given what was found of the units already; it empties ``known``."""
+        index = smallest_index(max(documents, len(self)))
         rows, columns = [], []
-        for pattern, start in zip(self.patterns, self.starts[:-1], strict=True):
+        for pattern, start in zip(self.patterns, self.starts[:-1].astype(index), strict=True):
             found, place = self._found(units, tuple(pattern), known)
             if pattern.reaches_beyond:
                 long_enough = units.reach[found] >= pattern.reach
                 found, place = found[long_enough], place[long_enough]
             rows.append(found)
             columns.append(start + place)
-        holders = np.concatenate(rows)
-        matrix = sparse.coo_array(
-            (units.weights[holders], (units.documents[holders], np.concatenate(columns))),
-            shape=(documents, len(self)),
-        ).tocsr()
+        known.clear()
+        holders, numbers = np.concatenate(rows), np.concatenate(columns)
+        del rows, columns
+        owners, values = units.documents[holders].astype(index), units.weights[holders]
+        del holders
+        matrix = sparse.coo_array((values, (owners, numbers)), shape=(documents, len(self))).tocsr()
+        del values, owners, numbers
         matrix.sum_duplicates()
+        # SciPy leaves the sums at the beginning of arrays as long as there were summands.
+        matrix.data, matrix.indices = matrix.data.copy(), matrix.indices.copy()
         return matrix
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """The sparse feature map that match patterns define: counts of gappy n-grams, and their inner products."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
-from ntklib.spectrum.columns import FeatureColumns
+from ntklib.spectrum.columns import FeatureColumns, smallest_index
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,49 +48,52 @@ class FeatureMap:
         return by_pattern.to_numpy()[self.columns.pattern_index]
 
     @classmethod
-    def joined(cls, parts: list["FeatureMap"]) -> "FeatureMap":
-        """One map of all parts' documents, in their order. It empties the list, to hold little at a time.
+    def joined(cls, parts: Iterable["FeatureMap"], most_entries: int) -> "FeatureMap":
+        """One map of all parts' documents, in their order. Of a part's entries it holds a copy alone.
 
         Parameters
         ----------
-        parts : list of one or more FeatureMap
-            With one object as their columns, or each with its own.
+        parts : one or more FeatureMap
+            With one object as their columns, or each with its own. Made one after the other they take the
+            memory of one.
+        most_entries : int
+            At most so many entries they have together.
 
         Raises
         ------
         ValueError
             If the parts have different patterns or weights.
         """
-        first = parts[0]
-        if len(parts) == 1:
-            return parts.pop()
-        if any(not part.pattern_weights.equals(first.pattern_weights) for part in parts):
-            raise ValueError(
-                "parts must have the same pattern weights: make them with the same architecture."
-            )
-        columns = first.columns
-        places: list[np.ndarray] = []
-        if any(part.columns is not columns for part in parts):
-            columns, places = FeatureColumns.union([part.columns for part in parts])
-        error_bound = np.concatenate([part.error_bound for part in parts])
-        entries = sum(part.matrix.nnz for part in parts)
-        index = np.int32 if max(entries, len(columns)) < 2**31 else np.int64
-        ends, indices, data = (
-            np.zeros(len(error_bound) + 1, index),
-            np.empty(entries, index),
-            np.empty(entries),
-        )
-        row = entry = 0
-        for place in range(len(parts)):
-            matrix = parts.pop(0).matrix
-            rows, held = slice(row, row + matrix.shape[0]), slice(entry, entry + matrix.nnz)
-            ends[rows.start + 1 : rows.stop + 1] = entry + matrix.indptr[1:]
-            indices[held] = places[place][matrix.indices] if places else matrix.indices
-            data[held] = matrix.data
-            row, entry = rows.stop, held.stop
-        matrix = sparse.csr_array((data, indices, ends), shape=(len(error_bound), len(columns)))
+        index = smallest_index(most_entries)
+        data, indices = np.empty(most_entries), np.empty(most_entries, index)  # no memory until it is written
+        ends, bounds, held = [np.zeros(1, index)], [], [0]
+        columns: list[FeatureColumns] = []
+        weights: list[pd.DataFrame] = []
+        for part in parts:
+            matrix, start = part.matrix, held[-1]
+            stop = start + matrix.nnz
+            data[start:stop], indices[start:stop] = matrix.data, matrix.indices
+            ends.append(matrix.indptr[1:].astype(index) + start)
+            held.append(stop)
+            bounds.append(part.error_bound)
+            columns.append(part.columns)
+            weights.append(part.pattern_weights)
+            if not weights[-1].equals(weights[0]):
+                raise ValueError(
+                    "parts must have the same pattern weights: make them with the same architecture."
+                )
+            del part, matrix  # or its entries would be held while the next part is made
+        whole = columns[0]
+        if any(own is not whole for own in columns):
+            whole, places = FeatureColumns.union(columns)
+            for place, start, stop in zip(places, held[:-1], held[1:], strict=True):
+                indices[start:stop] = place[indices[start:stop]]
+        data.resize(held[-1], refcheck=False)
+        indices.resize(held[-1], refcheck=False)
+        error_bound = np.concatenate(bounds)
+        matrix = sparse.csr_array((data, indices, np.concatenate(ends)), shape=(len(error_bound), len(whole)))
         matrix.has_canonical_format = True
-        return cls(matrix, columns, first.pattern_weights, error_bound)
+        return cls(matrix, whole, weights[0], error_bound)
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.matrix, self.weights, self.columns))
