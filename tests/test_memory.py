@@ -15,7 +15,7 @@ import ntklib
 from benchmarks.peak_memory import RESET, extra_bytes
 from benchmarks.scale import sentences
 from ntklib import memory
-from ntklib.architectures import base
+from ntklib.architectures import feature_blocks
 from ntklib.feature_kernel import FeatureKernel
 from ntklib.language_flow import language_flow
 from ntklib.memory import require_memory
@@ -82,7 +82,7 @@ def test_the_limit_is_nine_tenths_of_what_is_free(free, monkeypatch):
 
 
 def test_many_documents_are_refused_against_known_columns_too(nearly_full, monkeypatch):
-    monkeypatch.setattr(base, "BLOCK_TOKENS", 30)
+    monkeypatch.setattr(feature_blocks, "BLOCK_TOKENS", 30)
     with pytest.raises(MemoryError, match="A feature map of 40 documents"):
         ntklib.MLP().feature_map(DOCS, FEATURES.columns)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import ntklib
-from ntklib.architectures import base
+from ntklib.architectures import feature_blocks
 from ntklib.documents import Documents
 from ntklib.language_modelling import next_token_probabilities, train_language_model
 from ntklib.statistics import counts
@@ -38,7 +38,7 @@ def test_files_of_numpy_are_what_is_written(tmp_path):
 def test_feature_map_by_blocks_is_that_of_all_at_once(model, tmp_path, monkeypatch):
     docs, labels = random_corpus(0)
     whole = model.feature_map(docs)
-    monkeypatch.setattr(base, "BLOCK_TOKENS", 30)
+    monkeypatch.setattr(feature_blocks, "BLOCK_TOKENS", 30)
     stored = write_documents(tmp_path, [docs])
     by_blocks = model.feature_map(stored)
     assert by_blocks.columns[:] == whole.columns[:]

@@ -1,7 +1,6 @@
 """What architectures share: hyper-parameters, the kernel by three ways, the feature map, the network."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +10,19 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 
 from ntklib.activations.moments import LARGEST_VARIANCE, SMALLEST_VARIANCE
+from ntklib.architectures.feature_blocks import joined_blocks
 from ntklib.architectures.network import GROUPS, TextNetwork
 from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
-from ntklib.memory import INSTEAD_OF_A_KERNEL, INSTEAD_OF_FEATURES, require_memory
+from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
 from ntklib.spectrum import (
     FeatureColumns,
     FeatureMap,
-    Pattern,
     Units,
     feature_spectrum,
     moebius_weights,
     weighted_gram,
 )
-
-BLOCK_TOKENS = 2**20
-"""About so many tokens are made into features at a time, fewer where there are more than 8 patterns."""
 
 
 @dataclass(frozen=True)
@@ -125,75 +121,16 @@ class Architecture(TextModel):
         Made from blocks of about a million tokens: besides features it holds no more than a block.
         """
         assert self.context is not None
-        return self._joined_blocks(
+        return joined_blocks(
             Documents.of(docs),
             list(self.pattern_weights().index) if columns is None else columns.patterns,
             self.context,
             columns,
             lambda some: self._features_of(self.units(some), len(some), columns),
+            self.most_units,
         )
 
-    def _joined_blocks(
-        self,
-        documents: Documents,
-        patterns: Sequence[Pattern],
-        offsets: int,
-        columns: FeatureColumns | None,
-        features_of: Callable[[Documents], FeatureMap],
-    ) -> FeatureMap:
-        """Join the feature maps of blocks of the documents, if the memory suffices for it."""
-        blocks = list(documents.blocks(8 * BLOCK_TOKENS // max(8, len(patterns))))
-        if columns is not None and len(blocks) == 1:  # a probe of a flow: to ask would take longer than it
-            return features_of(documents)
-        units = {pattern.reach: self._units_of(documents, pattern.reach) for pattern in patterns}
-        # All of a document's units share the bias.
-        entries = sum(
-            units[pattern.reach] if pattern else min(units[pattern.reach], len(documents))
-            for pattern in patterns
-        )
-        tokens = 0 if columns is not None else int(documents.ids.max()) + 1 + 2 * offsets  # boundaries too
-        require_memory(
-            self._predicted_bytes(documents, blocks, entries, patterns, offsets, tokens),
-            f"A feature map of {len(documents):,} documents, {len(documents.ids):,} tokens and "
-            f"{len(patterns)} patterns",
-            INSTEAD_OF_FEATURES,
-        )
-        if len(blocks) == 1:
-            return features_of(documents)
-        return FeatureMap.joined((features_of(some) for some in blocks), entries)
-
-    def _predicted_bytes(
-        self,
-        documents: Documents,
-        blocks: list[Documents],
-        entries: int,
-        patterns: Sequence[Pattern],
-        offsets: int,
-        tokens: int,
-    ) -> int:
-        """Most memory that making a feature map takes: the sum of its arrays, if all n-grams are different.
-
-        An entry has a value and a column: 12 bytes. A column has its code in its block and in the whole, and
-        its number there: 20 bytes. On top comes the larger of two, which follow each other: a block, and the
-        longest list of codes while it is sorted.
-        A unit of a block has its tokens, and where they stand, at each offset, and what finds the different
-        ones among them: 64 bytes. Each pattern it holds has 40: unit and place, then row, column and value,
-        and column and value once more, sorted.
-        """
-        levels = {tuple(pattern[:size]) for pattern in patterns for size in range(1, len(pattern) + 1)}
-        reaches = [pattern.reach for pattern in patterns], [level[-1] + 1 for level in levels]
-        different = {0, *reaches[0], *reaches[1]}
-        units = {reach: self._units_of(documents, reach) for reach in different}
-        codes = [min(units[level[-1] + 1], len(blocks) * tokens ** len(level)) for level in levels]
-        largest = max(blocks, key=lambda some: self._units_of(some, 0))
-        inside = {reach: self._units_of(largest, reach) for reach in different}
-        held = max(sum(inside[reach] for reach in some) for some in reaches)
-        block = (16 * offsets + 64) * inside[0] + 40 * held
-        if len(blocks) == 1:
-            return block + 8 * sum(codes)
-        return 12 * entries + 20 * sum(codes) + max(block, 25 * max(codes, default=0))
-
-    def _units_of(self, documents: Documents, _reach: int) -> int:
+    def most_units(self, documents: Documents, _reach: int) -> int:
         """At most how many units have so many tokens: every window of a document and its boundary."""
         assert self.context is not None
         return len(documents.ids) + (self.context - 1) * len(documents)

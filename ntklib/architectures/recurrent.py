@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from ntklib.architectures.base import Architecture
+from ntklib.architectures.feature_blocks import joined_blocks
 from ntklib.architectures.network import GROUPS, TextNetwork
 from ntklib.documents import Documents
 from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
@@ -169,13 +170,14 @@ class Recurrent(Architecture):
             return FeatureMap(matrix, own_columns, weights, own)
 
         patterns = list(weights.index) if columns is None else columns.patterns
-        features = self._joined_blocks(documents, patterns, reach, columns, features_of)
+        features = joined_blocks(documents, patterns, reach, columns, features_of, self.most_units)
         if not truncated:
             return features
         lacking = np.maximum(self.kernel_diagonal(documents) - features.error_bound, 0)
         return replace(features, error_bound=lacking)
 
-    def _units_of(self, documents: Documents, reach: int) -> int:
+    def most_units(self, documents: Documents, reach: int) -> int:
+        """Count the beginnings of documents that have so many tokens."""
         beyond = np.maximum(documents.lengths - max(reach, 1) + 1, 0)
         return int(np.count_nonzero(beyond) if reads_last(self) else beyond.sum())
 

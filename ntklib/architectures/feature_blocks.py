@@ -1,0 +1,95 @@
+"""Feature maps of many documents, made block by block, and the memory that they take."""
+
+from collections.abc import Callable, Sequence
+
+from ntklib.documents import Documents
+from ntklib.memory import INSTEAD_OF_FEATURES, require_memory
+from ntklib.spectrum import FeatureColumns, FeatureMap, Pattern
+
+BLOCK_TOKENS = 2**20
+"""About so many tokens are made into features at a time, fewer where there are more than 8 patterns."""
+
+
+def joined_blocks(
+    documents: Documents,
+    patterns: Sequence[Pattern],
+    offsets: int,
+    columns: FeatureColumns | None,
+    features_of: Callable[[Documents], FeatureMap],
+    most_units: Callable[[Documents, int], int],
+) -> FeatureMap:
+    """Join the feature maps of blocks of documents, if the memory suffices for it.
+
+    Parameters
+    ----------
+    documents : Documents
+    patterns : sequence of Pattern
+        The patterns that features are made of.
+    offsets : int
+        How many tokens a unit sees.
+    columns : FeatureColumns, optional
+        Of an earlier map, when documents are encoded against it.
+    features_of : callable
+        From some documents to their feature map.
+    most_units : callable
+        From documents and a number of tokens to a bound on the units that have so many.
+
+    Returns
+    -------
+    FeatureMap
+
+    Raises
+    ------
+    MemoryError
+        If the features cannot fit into memory; nothing was made then.
+    """
+    blocks = list(documents.blocks(8 * BLOCK_TOKENS // max(8, len(patterns))))
+    if columns is not None and len(blocks) == 1:  # a probe of a flow: to ask would take longer than it
+        return features_of(documents)
+    units = {pattern.reach: most_units(documents, pattern.reach) for pattern in patterns}
+    # All of a document's units share the bias.
+    entries = sum(
+        units[pattern.reach] if pattern else min(units[pattern.reach], len(documents)) for pattern in patterns
+    )
+    tokens = 0 if columns is not None else int(documents.ids.max()) + 1 + 2 * offsets  # boundaries too
+    require_memory(
+        predicted_bytes(documents, blocks, entries, patterns, offsets, tokens, most_units),
+        f"A feature map of {len(documents):,} documents, {len(documents.ids):,} tokens and "
+        f"{len(patterns)} patterns",
+        INSTEAD_OF_FEATURES,
+    )
+    if len(blocks) == 1:
+        return features_of(documents)
+    return FeatureMap.joined((features_of(some) for some in blocks), entries)
+
+
+def predicted_bytes(
+    documents: Documents,
+    blocks: list[Documents],
+    entries: int,
+    patterns: Sequence[Pattern],
+    offsets: int,
+    tokens: int,
+    most_units: Callable[[Documents, int], int],
+) -> int:
+    """Most memory that making a feature map takes: the sum of its arrays, if all n-grams are different.
+
+    An entry has a value and a column: 12 bytes. A column has its code in its block and in the whole, and
+    its number there: 20 bytes. On top comes the larger of two, which follow each other: a block, and the
+    longest list of codes while it is sorted.
+    A unit of a block has its tokens, and where they stand, at each offset, and what finds the different
+    ones among them: 64 bytes. Each pattern it holds has 40: unit and place, then row, column and value,
+    and column and value once more, sorted.
+    """
+    levels = {tuple(pattern[:size]) for pattern in patterns for size in range(1, len(pattern) + 1)}
+    reaches = [pattern.reach for pattern in patterns], [level[-1] + 1 for level in levels]
+    different = {0, *reaches[0], *reaches[1]}
+    units = {reach: most_units(documents, reach) for reach in different}
+    codes = [min(units[level[-1] + 1], len(blocks) * tokens ** len(level)) for level in levels]
+    largest = max(blocks, key=lambda some: most_units(some, 0))
+    inside = {reach: most_units(largest, reach) for reach in different}
+    held = max(sum(inside[reach] for reach in some) for some in reaches)
+    block = (16 * offsets + 64) * inside[0] + 40 * held
+    if len(blocks) == 1:
+        return block + 8 * sum(codes)
+    return 12 * entries + 20 * sum(codes) + max(block, 25 * max(codes, default=0))
