@@ -99,7 +99,7 @@ def peaks_and_predictions(model: Any, count: int) -> dict[str, tuple[int | None,
         with mock.patch(f"ntklib.{module}.require_memory") as asked:
             return extra_bytes(work), asked.call_args.args[0]
 
-    found = {"feature map": measured("architectures.base", lambda: model.feature_map(documents))}
+    found = {"feature map": measured("architectures.feature_blocks", lambda: model.feature_map(documents))}
     features = model.feature_map(documents)
     found["operator"] = measured("feature_kernel", lambda: FeatureKernel(features))
     found["kernel"] = measured("spectrum.feature_map", lambda: model.kernel(documents[:4000]))
