@@ -15,8 +15,8 @@ def constants(record: dict[str, Any], model: str) -> dict[str, float]:
     Returns
     -------
     dict
-        Seconds a token of making the features, seconds a token and product of the flow, entries and tokens a
-        sentence, and the sentences that they are of.
+        Seconds a token of making the features, seconds a token and product of the flow, tokens a sentence,
+        and bytes of features a token.
     """
     tokens = record["tokens"]
     making = record["seconds"][f"{model} feature map"] + record["seconds"][f"{model} transpose"]
@@ -24,7 +24,6 @@ def constants(record: dict[str, Any], model: str) -> dict[str, float]:
         "feature_seconds_per_token": making / tokens,
         "product_seconds_per_token": record["seconds"][f"{model} flow"] / record["flow_evaluations"] / tokens,
         "tokens_per_sentence": tokens / record["sentences"],
-        "sentences": record["sentences"],
         "feature_bytes_per_token": 12 * record["entries"][model] / tokens,
     }
 
@@ -58,7 +57,7 @@ def predicted(
 ) -> dict[str, float]:
     """Predict one flow of :func:`ntklib.gradient_flow` on a cluster.
 
-    ``f T / P + E (c T / P + ℓ + 8 (3 N + 2 Q S) / link)`` seconds for ``N`` sentences of ``T`` tokens in
+    ``f T / P + E (c T / P + ℓ Q + 8 (3 N + 2 Q S) / link)`` seconds for ``N`` sentences of ``T`` tokens in
     all, on ``P`` workers with ``Q ≥ P`` partitions, and ``S`` features that all partitions share. All
     traffic is taken to pass the client's link one after the other, which is right for ``3 N`` (``α`` lives
     on the client) and too pessimistic for the rest.
@@ -74,7 +73,8 @@ def predicted(
     evaluations : float
         Products ``E`` with the kernel: see :func:`evaluations_at`.
     latency : float
-        Seconds ``ℓ`` of a product with next to nothing to compute.
+        Seconds ``ℓ`` of one partition in a product with next to nothing to compute: one scheduler hands all
+        of them out.
     shared_features : int
         ``S``: the vocabulary, for a model of single tokens.
     partition_tokens : int
@@ -102,9 +102,9 @@ def predicted(
     features = measured["feature_seconds_per_token"] * tokens / workers
     products = measured["product_seconds_per_token"] * tokens / workers
     return {
-        "hours": (features + evaluations * (products + latency + traffic / link)) / 3600,
+        "hours": (features + evaluations * (products + latency * partitions + traffic / link)) / 3600,
         "feature_hours": features / 3600,
-        "latency_hours": evaluations * latency / 3600,
+        "latency_hours": evaluations * latency * partitions / 3600,
         "traffic_hours": evaluations * traffic / link / 3600,
         "partitions": partitions,
         "bytes_per_evaluation": traffic,

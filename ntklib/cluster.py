@@ -172,7 +172,7 @@ class PartitionedKernel(KernelOperator):
             bound = self._error_bound[start : start + matrix.shape[0]]
             parts.append(FeatureMap(rows, self.columns, self.pattern_weights, bound))
             start += matrix.shape[0]
-        return FeatureMap.joined(parts, self._entries)
+        return FeatureMap.joined(parts, self._entries, len(self.columns))
 
     def _split(self, dual: np.ndarray) -> list[np.ndarray]:
         checked_client(self._client)

@@ -66,7 +66,8 @@ def sweep(
         If there is no point, ``jobs`` is 0 or given beside ``client``, the client's cluster cannot work, or
         ``NTKLIB_PROCESSES`` is not a number of processes.
     OSError
-        If ``cache`` cannot be written and a result is missing there: before the first point is computed.
+        If ``cache`` cannot be made or written to and a result is missing there: before the first point is
+        computed.
     Exception
         Whatever ``function`` raises, with a note that names the point.
 
@@ -126,9 +127,13 @@ def sweep(
 
 def _try_writing(folder: Path) -> None:
     """Find out before the first point is computed, not after, that its result cannot be kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        error.add_note(f"cache must be a folder that can be made and written to, not {str(folder)!r}.")
+        raise
 
 
 def _limited(jobs: int) -> int:

@@ -102,13 +102,16 @@ def peaks_and_predictions(model: Any, count: int) -> dict[str, tuple[int | None,
     found = {"feature map": measured("architectures.feature_blocks", lambda: model.feature_map(documents))}
     features = model.feature_map(documents)
     found["operator"] = measured("feature_kernel", lambda: FeatureKernel(features))
-    found["kernel"] = measured("spectrum.feature_map", lambda: model.kernel(documents[:4000]))
+    if model.context is not None:
+        found["kernel"] = measured("spectrum.feature_map", lambda: model.kernel(documents[:4000]))
     return found
 
 
 @pytest.mark.skipif(not RESET.exists(), reason="only Linux tells the peak of a process")
 @pytest.mark.parametrize(
-    ("model", "count"), [(ntklib.MLP("relu"), 200_000), (ntklib.CNN(3, "gelu"), 60_000)], ids=["MLP", "CNN"]
+    ("model", "count"),
+    [(ntklib.MLP("relu"), 200_000), (ntklib.CNN(3, "gelu"), 60_000), (ntklib.LRNN("tanh"), 6_000)],
+    ids=["MLP", "CNN", "LRNN"],
 )
 def test_predictions_bound_the_memory_that_features_take_and_are_below_twice_that(model, count):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:

@@ -46,11 +46,11 @@ def test_prediction_adds_features_products_and_traffic():
     found = scale_prediction.predicted(measured, 1e6, 10, latency=0.5, **settings)
     traffic = 8 * (3e6 + 2 * 10 * 1000)
     assert found["partitions"] == 10
-    assert found["latency_hours"] * 3600 == pytest.approx(50)
+    assert found["latency_hours"] * 3600 == pytest.approx(500)
     assert found["bytes_per_evaluation"] == traffic
     assert found["feature_hours"] * 3600 == pytest.approx(2.0)
     assert found["traffic_hours"] * 3600 == pytest.approx(100 * traffic / 1e9)
-    assert found["hours"] * 3600 == pytest.approx(2.0 + 100 * 0.02 + 50 + 100 * traffic / 1e9)
+    assert found["hours"] * 3600 == pytest.approx(2.0 + 100 * 0.02 + 500 + 100 * traffic / 1e9)
     assert found["worker_bytes"] == pytest.approx(24e6)
     small = scale_prediction.predicted(measured, 1e6, 10, latency=0.5, partition_tokens=10**6, **settings)
     assert small["partitions"] == 20

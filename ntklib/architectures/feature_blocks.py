@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from ntklib.documents import Documents
 from ntklib.memory import INSTEAD_OF_FEATURES, require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap, Pattern
+from ntklib.spectrum.columns import smallest_index
 
 BLOCK_TOKENS = 2**20
 """About so many tokens are made into features at a time, fewer where there are more than 8 patterns."""
@@ -44,7 +47,8 @@ def joined_blocks(
         If the features cannot fit into memory; nothing was made then.
     """
     blocks = list(documents.blocks(8 * BLOCK_TOKENS // max(8, len(patterns))))
-    if columns is not None and len(blocks) == 1:  # a probe of a flow: to ask would take longer than it
+    # A probe of a flow: to ask would take longer than its features.
+    if columns is not None and len(blocks) == 1 and len(documents.ids) <= BLOCK_TOKENS:
         return features_of(documents)
     units = {pattern.reach: most_units(documents, pattern.reach) for pattern in patterns}
     # All of a document's units share the bias.
@@ -60,7 +64,8 @@ def joined_blocks(
     )
     if len(blocks) == 1:
         return features_of(documents)
-    return FeatureMap.joined((features_of(some) for some in blocks), entries)
+    known = 0 if columns is None else len(columns)
+    return FeatureMap.joined((features_of(some) for some in blocks), entries, known)
 
 
 def predicted_bytes(
@@ -74,8 +79,9 @@ def predicted_bytes(
 ) -> int:
     """Most memory that making a feature map takes: the sum of its arrays, if all n-grams are different.
 
-    An entry has a value and a column: 12 bytes. A column has its code in its block and in the whole, and
-    its number there: 20 bytes. On top comes the larger of two, which follow each other: a block, and the
+    An entry has a value and a column: 12 bytes, or 16 from 2³¹ entries on. A column has its code in its block
+    and in the whole, and its number there: 20 bytes. A document has an end and a bound, in its block and in
+    the whole: 32 bytes. On top comes the larger of two, which follow each other: the largest block, and the
     longest list of codes while it is sorted.
     A unit of a block has its tokens, and where they stand, at each offset, and what finds the different
     ones among them: 64 bytes. Each pattern it holds has 40: unit and place, then row, column and value,
@@ -86,10 +92,14 @@ def predicted_bytes(
     different = {0, *reaches[0], *reaches[1]}
     units = {reach: most_units(documents, reach) for reach in different}
     codes = [min(units[level[-1] + 1], len(blocks) * tokens ** len(level)) for level in levels]
-    largest = max(blocks, key=lambda some: most_units(some, 0))
-    inside = {reach: most_units(largest, reach) for reach in different}
-    held = max(sum(inside[reach] for reach in some) for some in reaches)
-    block = (16 * offsets + 64) * inside[0] + 40 * held
+
+    def bytes_of(block: Documents) -> int:
+        inside = {reach: most_units(block, reach) for reach in different}
+        held = max(sum(inside[reach] for reach in some) for some in reaches)
+        return (16 * offsets + 64) * inside[0] + 40 * held
+
+    largest, rows = max(map(bytes_of, blocks)), 32 * len(documents)
     if len(blocks) == 1:
-        return block + 8 * sum(codes)
-    return 12 * entries + 20 * sum(codes) + max(block, 25 * max(codes, default=0))
+        return largest + 8 * sum(codes) + rows
+    number = np.dtype(smallest_index(entries)).itemsize
+    return (8 + number) * entries + 20 * sum(codes) + rows + max(largest, 25 * max(codes, default=0))

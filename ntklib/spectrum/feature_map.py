@@ -48,7 +48,7 @@ class FeatureMap:
         return by_pattern.to_numpy()[self.columns.pattern_index]
 
     @classmethod
-    def joined(cls, parts: Iterable["FeatureMap"], most_entries: int) -> "FeatureMap":
+    def joined(cls, parts: Iterable["FeatureMap"], most_entries: int, known_columns: int = 0) -> "FeatureMap":
         """One map of all parts' documents, in their order. Of a part's entries it holds a copy alone.
 
         Parameters
@@ -58,13 +58,15 @@ class FeatureMap:
             memory of one.
         most_entries : int
             At most so many entries they have together.
+        known_columns : int
+            How many columns the parts have, where it may be more than they have entries.
 
         Raises
         ------
         ValueError
             If the parts have different patterns or weights.
         """
-        index = smallest_index(most_entries)
+        index = smallest_index(max(most_entries, known_columns))
         data, indices = np.empty(most_entries), np.empty(most_entries, index)  # no memory until it is written
         ends, bounds, held = [np.zeros(1, index)], [], [0]
         columns: list[FeatureColumns] = []
