@@ -77,7 +77,7 @@ def outcome(claim: Any, doubt: str = "undecided") -> str:
     >>> outcome(SimpleNamespace(**found, reason="few networks"))
     'not supported (undecided) for short texts: few networks'
     """
-    head, condition = verdict_in_words(claim.verdict, claim.decisive, doubt), claim.condition
+    head, condition = verdict_in_words(claim.verdict, bool(claim.decisive), doubt), claim.condition
     if claim.verdict == "not supported" and condition:
         head, condition = f"{head} for {condition}", ""
     return ": ".join(filter(None, [head, condition, claim.reason]))
