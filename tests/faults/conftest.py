@@ -18,6 +18,9 @@ def forks():
         # The server of forks imports the operations by name, from the folder of the repository.
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
+        # Coverage's own files would count where no file may grow, or a process is killed.
+        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+            patch.delenv(name)
         yield Forks()
 
 
