@@ -9,6 +9,7 @@ from ntklib import Documents
 
 # With σ_v² = 1/2 the ReLU perceptron's kernel of two tokens is scikit-ntk's of depth 1 without bias.
 RELU = ntklib.MLP("relu", sigma_v=0.5**0.5)
+SIZES = (1000, 2000, 4000)
 TOLERANCE = 1e-7
 
 
@@ -34,7 +35,7 @@ COMPARISONS = {
     "analytic-linear": Comparison(
         work="analytic NTK, perceptron without activation, ragged documents",
         against=f"scikit-ntk on dense multi-hot rows of {VOCABULARY:,}",
-        sizes=(1000, 2000, 4000),
+        sizes=SIZES,
         prepare=ragged_documents,
         ours=ntklib.MLP("identity").kernel,
         theirs=linear_by_scikit_ntk,

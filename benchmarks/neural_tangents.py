@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 import ntklib
+from benchmarks.analytic_kernels import SIZES, TOLERANCE
 from benchmarks.empirical_kernels import MLP, WIDTH, Inputs, by_ntklib, inputs
 from benchmarks.environment import JAX, python_of
 from benchmarks.measure import ROOT, Comparison, Timed
@@ -59,13 +60,13 @@ COMPARISONS = {
     "neural-tangents-analytic": Comparison(
         work="analytic NTK, perceptron without activation, ragged documents",
         against=f"neural-tangents on dense multi-hot rows of {VOCABULARY:,}",
-        sizes=(1000, 2000, 4000),
+        sizes=SIZES,
         prepare=ragged_documents,
         ours=ntklib.MLP("identity").kernel,
         theirs=linear,
         targets={4000: 20.0},
-        repetitions=dict.fromkeys((1000, 2000, 4000), 1),
-        tolerance=1e-7,
+        repetitions=dict.fromkeys(SIZES, 1),
+        tolerance=TOLERANCE,
         note="in its own process, compiled before; its memory is not measured",
         memory_of_other=False,
     ),
