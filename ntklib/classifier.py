@@ -17,7 +17,8 @@ from ntklib.corpora.tokenization import tokenize
 from ntklib.documents import Documents
 from ntklib.explanations import Explanation, explain_score
 from ntklib.feature_kernel import FeatureKernel, default_time
-from ntklib.logistic_flow import checked_times, integrate_residuals, probabilities, targets_of
+from ntklib.implicit_flow import solve_flow
+from ntklib.logistic_flow import checked_times, probabilities, targets_of
 from ntklib.spectrum import FeatureColumns, FeatureMap
 
 INPUTS = ("counts", "tokens", "text")
@@ -157,10 +158,9 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
         targets = targets_of(labels, classes)
         instants = checked_times([self.time_])
         initial = np.zeros(targets.shape)
-        states = integrate_residuals(
-            kernel, self.largest_eigenvalue_, targets, initial, instants, self.tolerance
-        )
-        self.dual_ = states[-1]
+        self.dual_ = solve_flow(kernel, self.largest_eigenvalue_, targets, initial, instants, self.tolerance)[
+            -1
+        ]
         self.feature_scores_ = kernel.feature_scores(self.dual_)
         return self
 

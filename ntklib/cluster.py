@@ -8,7 +8,7 @@ from scipy import sparse
 
 from ntklib import cluster_partitions as workers
 from ntklib.documents import Documents
-from ntklib.feature_kernel import KernelOperator, by_pattern
+from ntklib.feature_kernel import Curvature, KernelOperator, by_pattern
 from ntklib.memory import require_memory
 from ntklib.spectrum import FeatureMap
 from ntklib.stored_documents import StoredDocuments
@@ -68,6 +68,9 @@ class PartitionedKernel(KernelOperator):
         Upper bound of what one product with a single score a document sends over the network:
         ``8 (3N + Σ_p S_p + partitions · S)``, ``S`` the number of features that more than one partition has,
         ``S_p`` those of partition ``p``.
+    bytes_per_curvature : int
+        What one product with the curvature sends, of which the implicit solver needs many a step:
+        ``16 Σ_p P_p``, ``P_p`` the number of features of partition ``p``. No number of a document travels.
     partitions : int
         How many there are.
 
@@ -122,11 +125,14 @@ class PartitionedKernel(KernelOperator):
         self.pattern_weights = tables[0]
         (self.columns,) = self._gather([self._submit(workers.all_columns, agreed)])
         self.weights = self.pattern_weights.sum(axis=1).to_numpy()[self.columns.pattern_index]
+        self.ordered_weights = self.weights
         self._error_bound = np.concatenate(bounds)
         self._ends = np.cumsum([len(bound) for bound in bounds])
-        self._entries = sum(entries for entries, _, _ in sizes)
-        shared, number = sum(some for _, some, _ in sizes), sizes[0][2]
+        self._entries = sum(entries for entries, _, _, _ in sizes)
+        shared, number = sum(some for _, _, some, _ in sizes), sizes[0][3]
+        self.bytes_per_curvature = 16 * sum(columns for _, columns, _, _ in sizes)
         self.partitions = len(sizes)
+        self._columns_of: list[np.ndarray] | None = None  # of each partition, once they are needed
         self.bytes_per_product = 8 * (3 * len(self) + shared + len(sizes) * number)
 
     def __len__(self) -> int:
@@ -145,10 +151,32 @@ class PartitionedKernel(KernelOperator):
 
     def feature_scores(self, dual: np.ndarray) -> np.ndarray:
         """``λ ∘ Φᵀ a``, on the client: what each feature adds to a score where it occurs once."""
-        scores = np.zeros((len(self.columns), *dual.shape[1:]))
-        for columns, values in self._gather(self._on_each(workers.pull_of_all, self._split(dual))):
-            scores[columns] += values
-        return (self.weights * scores.T).T
+        return (self.weights * self.pulls(dual).T).T
+
+    def pulls(self, dual: np.ndarray) -> np.ndarray:
+        """``Φᵀ a``, on the client."""
+        return self._total(self._on_each(workers.pull_of_all, self._split(dual)), dual.shape[1:])
+
+    def scores(self, ordered: np.ndarray) -> np.ndarray:
+        """``Φ v``; each partition gets the values of its own features."""
+        checked_client(self._client)
+        return np.concatenate(self._gather(self._on_each(workers.scores, self._shares(ordered))))
+
+    def curvature(self, chances: np.ndarray) -> Curvature:
+        """``Φᵀ W Φ``, with the probabilities ``p`` beside the documents on the workers."""
+        return _PartitionedCurvature(self, chances)
+
+    def _shares(self, ordered: np.ndarray) -> list[np.ndarray]:
+        if self._columns_of is None:
+            self._columns_of = self._gather(self._on_each(workers.columns_of))
+        return [ordered[columns] for columns in self._columns_of]
+
+    def _total(self, parts: list[Any], classes: tuple[int, ...]) -> np.ndarray:
+        """Sum of values of features that the partitions have, in a fixed order."""
+        total = np.zeros((len(self.columns), *classes))
+        for columns, values in self._gather(parts):
+            total[columns] += values
+        return total
 
     def overlaps(self, probe: sparse.csr_array) -> Float[np.ndarray, "documents patterns"]:
         """``Φ_S(x)·Φ_S(x_i)`` of one document ``x`` with each training document, by pattern."""
@@ -195,6 +223,22 @@ class PartitionedKernel(KernelOperator):
                 "client's workers died again and again over the same partition. When memory is the reason, "
                 "give each worker more of it, or have fewer threads in each."
             ) from error
+
+
+class _PartitionedCurvature(Curvature):
+    def __init__(self, kernel: PartitionedKernel, chances: np.ndarray) -> None:
+        self._kernel, self._classes = kernel, chances.shape[1:]
+        # Kept on the client, too, for partitions that are lost: a task has them as its argument.
+        self._chances = [kernel._submit(workers.kept, part) for part in kernel._split(chances)]
+
+    def __call__(self, ordered: np.ndarray) -> np.ndarray:
+        shares = self._kernel._shares(ordered)
+        parts = self._kernel._on_each(workers.curvature_product, self._chances, shares)
+        return self._kernel._total(parts, self._classes)
+
+    def diagonal(self) -> np.ndarray:
+        parts = self._kernel._on_each(workers.curvature_diagonal, self._chances)
+        return self._kernel._total(parts, self._classes)
 
 
 def _sources(documents: Documents, partitions: int) -> list[Any]:

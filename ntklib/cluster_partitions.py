@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from ntklib.documents import Documents
+from ntklib.logistic_flow import probability_change
 from ntklib.spectrum import FeatureColumns, FeatureMap
 from ntklib.stored_documents import mapped_documents
 
@@ -94,9 +95,10 @@ def partition_of(features: FeatureMap, place: Place) -> Partition:
     return Partition(own, shared, features.weights[place.used], place)
 
 
-def sizes_of(partition: Partition) -> tuple[int, int, int]:
-    """How many entries there are, how many columns it shares, and how many all partitions share."""
-    return partition.own.nnz + partition.shared.nnz, len(partition.place.among), partition.place.number
+def sizes_of(partition: Partition) -> tuple[int, int, int, int]:
+    """Numbers of entries and of columns, of columns it shares, and of those that all partitions share."""
+    place = partition.place
+    return partition.own.nnz + partition.shared.nnz, len(place.columns), len(place.among), place.number
 
 
 def pull(partition: Partition, dual: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -125,6 +127,36 @@ def product(partition: Partition, dual: np.ndarray, total: np.ndarray) -> np.nda
 def pull_of_all(partition: Partition, dual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``Φ_pᵀ a_p`` of all columns of the partition, with their numbers."""
     return partition.place.columns, np.concatenate([partition.own.T @ dual, partition.shared.T @ dual])
+
+
+def kept(array: np.ndarray) -> np.ndarray:
+    """Keep an array on a worker."""
+    return array
+
+
+def columns_of(partition: Partition) -> Int[np.ndarray, " features"]:
+    """Numbers of the partition's columns, as all partitions number them."""
+    return partition.place.columns
+
+
+def scores(partition: Partition, values: np.ndarray) -> np.ndarray:
+    """``Φ_p v`` of values of the partition's columns."""
+    own = partition.place.own
+    return partition.own @ values[:own] + partition.shared @ values[own:]
+
+
+def curvature_product(
+    partition: Partition, chances: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``Φ_pᵀ W Φ_p v`` of documents with these probabilities, with the columns' numbers."""
+    return pull_of_all(partition, probability_change(chances, scores(partition, values)))
+
+
+def curvature_diagonal(partition: Partition, chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``Σ_i Φ_iu² p_i (1 − p_i)`` over the partition's documents, with the columns' numbers."""
+    values = chances * (1 - chances)
+    squares = [part.multiply(part).T @ values for part in (partition.own, partition.shared)]
+    return partition.place.columns, np.concatenate(squares)
 
 
 def rows_of(partition: Partition) -> tuple[sparse.csr_array, Int[np.ndarray, " features"]]:

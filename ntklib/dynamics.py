@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from ntklib.cluster import PartitionedKernel
 from ntklib.documents import Documents
 from ntklib.feature_kernel import FeatureKernel, KernelOperator
+from ntklib.implicit_flow import solve_flow
 from ntklib.logistic_flow import (
     checked_scores,
     checked_times,
-    integrate_residuals,
     largest_curvature,
     probabilities,
     targets_of,
@@ -167,6 +167,7 @@ def gradient_flow(
     *,
     initial_scores: Any = None,
     tolerance: float = 1e-4,
+    solver: str = "auto",
     client: Any = None,
 ) -> GradientFlow:
     """Predict the label scores of an infinitely wide network over training time, without training one.
@@ -191,6 +192,10 @@ def gradient_flow(
         one given network, pass its own initial scores.
     tolerance : float
         Largest error of a training document's score a step may add, relative to ``1 + |s|``.
+    solver : {"auto", "explicit", "implicit"}
+        The explicit one is :func:`~ntklib.chebyshev.integrate`, the implicit one
+        :func:`~ntklib.implicit_flow.integrate_implicitly`. By default the explicit one, and the implicit one
+        where the largest decay rate times the last time is above 10⁵: it has many documents, or a long time.
     client : dask.distributed.Client, optional
         Keeps the features of the training documents on the workers of this cluster, part by part, and
         computes there: see :class:`~ntklib.cluster.PartitionedKernel`. The result is the same up to rounding,
@@ -206,11 +211,14 @@ def gradient_flow(
         If ``client`` is neither None nor a dask client.
     ValueError
         If labels do not fit the documents, times do not increase, a probe is empty, the tolerance is not
-        between 1e-12 and 1, the kernel of the documents is zero, or the client's cluster cannot work.
+        between 1e-12 and 1, the solver is unknown, the kernel of the documents is zero, or the client's
+        cluster cannot work.
 
     Notes
     -----
-    Costs ``O(nnz Φ)`` a stage: linear in the tokens, no ``N × N`` matrix. Exact for networks of infinite
+    Costs ``O(nnz Φ)`` a product with the kernel: linear in the tokens, no ``N × N`` matrix. To a fixed time,
+    the number of products grows with the square root of the number of documents for the explicit solver, and
+    about with its logarithm for the implicit one. Exact for networks of infinite
     width; at width ``m`` see :func:`~ntklib.statistics.noise_floor`. Source: derivation.
 
     Examples
@@ -231,7 +239,9 @@ def gradient_flow(
         kernel: KernelOperator = FeatureKernel(architecture.feature_map(documents))
     else:
         kernel = PartitionedKernel(client, architecture, documents)
-    return flow_of_kernel(architecture, kernel, labels, classes, instants, named, initial_scores, tolerance)
+    return flow_of_kernel(
+        architecture, kernel, labels, classes, instants, named, initial_scores, tolerance, solver
+    )
 
 
 def flow_of_kernel(
@@ -243,6 +253,7 @@ def flow_of_kernel(
     named: Mapping[Any, Sequence[int]],
     initial_scores: Any,
     tolerance: float,
+    solver: str = "auto",
     largest: float | None = None,
 ) -> GradientFlow:
     """Solve the flow of :func:`gradient_flow` for a kernel that is there already."""
@@ -252,7 +263,7 @@ def flow_of_kernel(
     outputs = 1 if targets.ndim == 1 else classes
     if largest is None:
         largest = kernel.largest_eigenvalue()
-    dual = integrate_residuals(kernel, largest, targets, initial, instants, tolerance)
+    dual = solve_flow(kernel, largest, targets, initial, instants, tolerance, solver)
 
     probe_matrix = architecture.feature_map(list(named.values()), kernel.columns).matrix
     values = np.stack([probe_matrix @ kernel.feature_scores(state) for state in dual])

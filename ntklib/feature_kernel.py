@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ntklib.logistic_flow import probability_change
 from ntklib.memory import INSTEAD_OF_FEATURES, require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap
 from ntklib.spectrum.columns import smallest_index
@@ -53,6 +54,18 @@ def largest_eigenvalue(
     return 1.001 * float(eigsh(operator, k=1, v0=first, tol=1e-4, return_eigenvectors=False)[0])
 
 
+class Curvature(ABC):
+    """``Φᵀ W Φ`` as an operator: the loss's curvature in the scores of the features."""
+
+    @abstractmethod
+    def __call__(self, ordered: np.ndarray) -> np.ndarray:
+        """``Φᵀ W Φ v``."""
+
+    @abstractmethod
+    def diagonal(self) -> np.ndarray:
+        """``Σ_i Φ_iu² p_i (1 − p_i)``: (P,), or (P, C) for several classes."""
+
+
 class KernelOperator(ABC):
     """The kernel of the training documents, wherever their features are kept: what a flow needs of it.
 
@@ -62,11 +75,15 @@ class KernelOperator(ABC):
     pattern_weights : DataFrame
     weights : (P,) float64
         As of a :class:`~ntklib.spectrum.FeatureMap`.
+    ordered_weights : (P,) float64
+        The weights in the kernel's own order of the features, which :meth:`pulls`, :meth:`scores` and
+        :meth:`curvature` have, too.
     """
 
     columns: FeatureColumns
     pattern_weights: pd.DataFrame
     weights: Float[np.ndarray, " features"]
+    ordered_weights: Float[np.ndarray, " features"]
 
     @property
     @abstractmethod
@@ -84,6 +101,18 @@ class KernelOperator(ABC):
     @abstractmethod
     def feature_scores(self, dual: np.ndarray) -> np.ndarray:
         """``λ ∘ Φᵀ a``: what each feature adds to the score of a document that holds it once."""
+
+    @abstractmethod
+    def pulls(self, dual: np.ndarray) -> np.ndarray:
+        """``Φᵀ a``, in the kernel's own order of the features."""
+
+    @abstractmethod
+    def scores(self, ordered: np.ndarray) -> np.ndarray:
+        """``Φ v`` of values of the features, in the kernel's own order."""
+
+    @abstractmethod
+    def curvature(self, chances: np.ndarray) -> Curvature:
+        """``Φᵀ W Φ``, ``W`` the derivative of the probabilities ``p`` of the documents."""
 
     @abstractmethod
     def overlaps(self, probe: sparse.csr_array) -> Float[np.ndarray, "documents patterns"]:
@@ -126,7 +155,7 @@ class FeatureKernel(KernelOperator):
         self.weights = features.weights
         self.matrix = features.matrix
         self._order = _by_frequency(features.matrix)
-        self._ordered_weights = self.weights[self._order]
+        self.ordered_weights = self.weights[self._order]
         rows = features.matrix
         rank = np.empty(len(self._order), rows.indices.dtype)
         rank[self._order] = np.arange(len(rank))
@@ -147,7 +176,19 @@ class FeatureKernel(KernelOperator):
 
     def __call__(self, dual: np.ndarray) -> np.ndarray:
         """``Θ a``."""
-        return self._ordered @ self._ordered_scores(dual)
+        return self.scores(self._ordered_scores(dual))
+
+    def pulls(self, dual: np.ndarray) -> np.ndarray:
+        """``Φᵀ a``, frequent features first."""
+        return self._transpose @ dual
+
+    def scores(self, ordered: np.ndarray) -> np.ndarray:
+        """``Φ v`` of values of the features, frequent ones first."""
+        return self._ordered @ ordered
+
+    def curvature(self, chances: np.ndarray) -> Curvature:
+        """``Φᵀ W Φ``, ``W`` the derivative of the probabilities ``p`` of the documents."""
+        return _FeatureCurvature(self, chances)
 
     def feature_scores(self, dual: np.ndarray) -> np.ndarray:
         """``λ ∘ Φᵀ a``: what each feature adds to the score of a document that holds it once."""
@@ -157,11 +198,29 @@ class FeatureKernel(KernelOperator):
         return scores
 
     def _ordered_scores(self, dual: np.ndarray) -> np.ndarray:
-        return (self._ordered_weights * (self._transpose @ dual).T).T
+        return (self.ordered_weights * self.pulls(dual).T).T
+
+    def pulls_of_squares(self, values: np.ndarray) -> np.ndarray:
+        """``Σ_i Φ_iu² v_i``, frequent features first."""
+        transpose = self._transpose
+        squares = (transpose.data**2, transpose.indices, transpose.indptr)
+        return sparse.csr_array(squares, shape=transpose.shape) @ values
 
     def overlaps(self, probe: sparse.csr_array) -> Float[np.ndarray, "documents patterns"]:
         """``Φ_S(x)·Φ_S(x_i)`` of one document ``x`` with each training document, by pattern."""
         return (self.matrix @ by_pattern(probe, self.columns)).toarray()
+
+
+class _FeatureCurvature(Curvature):
+    def __init__(self, kernel: FeatureKernel, chances: np.ndarray) -> None:
+        self._kernel, self._chances = kernel, chances
+
+    def __call__(self, ordered: np.ndarray) -> np.ndarray:
+        scores = self._kernel.scores(ordered)
+        return self._kernel.pulls(probability_change(self._chances, scores))
+
+    def diagonal(self) -> np.ndarray:
+        return self._kernel.pulls_of_squares(self._chances * (1 - self._chances))
 
 
 def _by_frequency(matrix: sparse.csr_array) -> Int[np.ndarray, " features"]:

@@ -27,6 +27,13 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
     return expit(scores) if scores.ndim == 1 else softmax(scores, axis=1)
 
 
+def probability_change(chances: np.ndarray, score_change: np.ndarray) -> np.ndarray:
+    """``W δs``, ``W`` the derivative of ``p``: ``p(1 − p)``, or ``diag(p) − p pᵀ`` of several scores."""
+    if chances.ndim == 1:
+        return chances * (1 - chances) * score_change
+    return chances * (score_change - (chances * score_change).sum(axis=1, keepdims=True))
+
+
 def targets_of(labels: np.ndarray, classes: int) -> Float[np.ndarray, "documents *classes"]:
     """``y``: the label itself for two classes, its indicator for more."""
     return labels.astype(np.float64) if classes == 2 else np.eye(classes)[labels]
@@ -56,6 +63,13 @@ def checked_scores(scores: Any, shape: tuple[int, ...]) -> np.ndarray:
     return initial
 
 
+def checked_tolerance(tolerance: float) -> float:
+    """Return a tolerance between rounding and 1, or raise a ValueError."""
+    if not 1e-12 <= tolerance < 1:
+        raise ValueError(f"tolerance must be between 1e-12 (rounding) and 1, not {tolerance!r}.")
+    return tolerance
+
+
 def integrate_residuals(
     kernel: Callable[[np.ndarray], np.ndarray],
     largest_eigenvalue: float,
@@ -79,8 +93,7 @@ def integrate_residuals(
     tolerance : float
         Largest error of a score that a step may add, relative to ``1 + |s|``.
     """
-    if not 1e-12 <= tolerance < 1:
-        raise ValueError(f"tolerance must be between 1e-12 (rounding) and 1, not {tolerance!r}.")
+    checked_tolerance(tolerance)
     outputs = 1 if targets.ndim == 1 else targets.shape[1]
     states = integrate(
         lambda dual: targets - probabilities(initial + kernel(dual)),

@@ -127,7 +127,9 @@ def training_free_model(
     allowed = times * largest <= LARGEST_STIFFNESS
     times = times[allowed] if allowed.any() else np.array([LARGEST_STIFFNESS / largest])
     probe = {"first": [int(documents.ids[0])]}
-    flow = flow_of_kernel(architecture, kernel, labels[used], number, times, probe, None, tolerance, largest)
+    flow = flow_of_kernel(
+        architecture, kernel, labels[used], number, times, probe, None, tolerance, largest=largest
+    )
     held_out, held_labels, _ = labelled_documents(validation)
     rows = []
     for time in times:

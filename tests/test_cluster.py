@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ntklib
-from ntklib.cluster import PartitionedKernel
+from ntklib.cluster import PartitionedKernel, _PartitionedCurvature
 from ntklib.documents import Documents
 from ntklib.feature_kernel import FeatureKernel
 from ntklib.stored_documents import write_documents
@@ -56,11 +56,15 @@ def kills_a_worker_at_product(number, client, monkeypatch):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("model", [ntklib.MLP("relu"), ntklib.CNN(3, "gelu")])
-def test_flow_on_a_cluster_equals_the_local_one(client, model, classes):
+@pytest.mark.parametrize(
+    ("model", "solver"),
+    [(ntklib.MLP("relu"), "explicit"), (ntklib.CNN(3, "gelu"), "explicit"), (ntklib.CNN(2), "implicit")],
+)
+def test_flow_on_a_cluster_equals_the_local_one(client, model, solver, classes):
     corpus = random_corpus(0, classes=classes)
-    here = ntklib.gradient_flow(model, corpus, [0.01, 0.05], tolerance=1e-2)
-    there = ntklib.gradient_flow(model, corpus, [0.01, 0.05], tolerance=1e-2, client=client)
+    settings = {"times": [0.01, 0.05], "tolerance": 1e-2, "solver": solver}
+    here = ntklib.gradient_flow(model, corpus, **settings)
+    there = ntklib.gradient_flow(model, corpus, **settings, client=client)
     label = None if classes == 2 else 1
     equal_as_promised(there.scores, here.scores)
     equal_as_promised(there.dual, here.dual)
@@ -93,6 +97,8 @@ def test_features_of_one_partition_alone_do_not_travel(client):
     kernel = PartitionedKernel(client, ntklib.MLP("tanh"), Documents.of(halves), partitions=2)
     bias_and_token = 2
     assert kernel.bytes_per_product == 8 * (3 * 4 + 2 * bias_and_token + 2 * bias_and_token)
+    bias_and_tokens = 4
+    assert kernel.bytes_per_curvature == 16 * 2 * bias_and_tokens
 
 
 @pytest.mark.parametrize("number", [1, 25])
@@ -102,6 +108,26 @@ def test_a_worker_killed_in_the_middle_of_a_flow_loses_nothing(client, number, m
     taken = kills_a_worker_at_product(number, client, monkeypatch)
     there = ntklib.gradient_flow(ntklib.CNN(2), corpus, [0.05], tolerance=1e-2, client=client)
     assert len(taken) > number
+    equal_as_promised(there.scores, here.scores)
+    client.wait_for_workers(2)
+
+
+def test_a_worker_killed_in_the_middle_of_a_step_of_the_implicit_solver_loses_nothing(client, monkeypatch):
+    corpus = random_corpus(0)
+    settings = {"times": [0.05], "tolerance": 1e-2, "solver": "implicit"}
+    here = ntklib.gradient_flow(ntklib.MLP(), corpus, **settings)
+    taken = []
+    product = _PartitionedCurvature.__call__
+
+    def watched(curvature, values):
+        taken.append(len(values))
+        if len(taken) == 5:
+            kill_a_worker(client)
+        return product(curvature, values)
+
+    monkeypatch.setattr(_PartitionedCurvature, "__call__", watched)
+    there = ntklib.gradient_flow(ntklib.MLP(), corpus, **settings, client=client)
+    assert len(taken) > 5
     equal_as_promised(there.scores, here.scores)
     client.wait_for_workers(2)
 

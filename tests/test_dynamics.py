@@ -172,6 +172,8 @@ def test_the_integrator_is_of_second_order():
         ({"times": []}, "times must be a sequence of finite numbers"),
         ({"times": [float("nan")]}, "times must be a sequence of finite numbers"),
         ({"tolerance": 0.0}, r"tolerance must be between 1e-12 \(rounding\) and 1, not 0.0"),
+        ({"tolerance": 1.0, "solver": "implicit"}, r"tolerance must be between 1e-12 \(rounding\) and 1"),
+        ({"solver": "implict"}, "solver must be one of auto, explicit, implicit.* Did you mean 'implicit'"),
         ({"probes": [[]]}, r"probes\[0\] is empty"),
         ({"initial_scores": [0.0]}, r"initial_scores must have shape \(3,\)"),
         ({"initial_scores": [0.0, float("nan"), 0.0]}, "initial_scores must be finite"),

@@ -1,0 +1,261 @@
+"""A linearly implicit solver of the gradient flow, whose cost hardly grows with the stiffness: RODAS.
+
+The explicit method of :mod:`ntklib.chebyshev` needs evaluations in proportion to the square root of the
+stiffness ``λ_max t``, and ``λ_max`` grows with the number of documents. An implicit method takes steps as
+long as the solution is smooth, and pays with linear systems in each. Features of text make these easy ones:
+scaled by its diagonal, the matrix has most of its eigenvalues close together, since most pairs of tokens are
+in few documents together, so that a handful of conjugate-gradient iterations solve it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from ntklib.feature_kernel import KernelOperator
+from ntklib.logistic_flow import (
+    checked_tolerance,
+    integrate_residuals,
+    largest_curvature,
+    probabilities,
+    probability_change,
+)
+from ntklib.memory import require_memory
+from ntklib.validation import one_of
+
+Array = np.ndarray
+
+GAMMA = 0.25
+# RODAS of Hairer & Wanner (1996), "Solving Ordinary Differential Equations II", section VI.4: six stages of
+# fourth order, an error estimate of third order, L-stable. Stage i starts at α + Σ_j START[i][j] U_j.
+_FIFTH = [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950]
+START = [
+    [],
+    [1.544],
+    [0.9466785280815826, 0.2557011698983284],
+    [3.314825187068521, 2.896124015972201, 0.9986419139977817],
+    _FIFTH,
+    [*_FIFTH, 1.0],
+]
+MEMORY = [
+    [],
+    [-5.6688],
+    [-2.430093356833875, -0.2063599157091915],
+    [-0.1073529058151375, -9.594562251023355, -20.47028614809616],
+    [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160],
+    [8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054],
+]
+END = [*_FIFTH, 1.0, 1.0]
+
+STIFF = 1e5
+"""From this largest decay rate times the time on, the implicit solver is the faster one."""
+SOLVERS = ("auto", "explicit", "implicit")
+SHARE = 0.2  # of the tolerance, that one linear system may miss its solution by
+MOST_ITERATIONS = 1000
+_VECTORS = 9  # of features, that are held at once
+
+
+def solve_flow(
+    kernel: KernelOperator,
+    largest_eigenvalue: float,
+    targets: Float[Array, "documents *classes"],
+    initial: Float[Array, "documents *classes"],
+    instants: Float[Array, " times"],
+    tolerance: float,
+    solver: str = "auto",
+) -> Float[Array, "times documents *classes"]:
+    """``α`` at each of ``instants``, by the solver asked for, or by the one that is likely to be faster.
+
+    Parameters
+    ----------
+    kernel, largest_eigenvalue, targets, initial, instants, tolerance
+        As of :func:`integrate_implicitly`.
+    solver : {"auto", "explicit", "implicit"}
+        See :func:`~ntklib.dynamics.gradient_flow`.
+
+    Raises
+    ------
+    ValueError
+        If the solver or the tolerance is none that exists.
+    """
+    if one_of(solver, SOLVERS, "solver") == "auto":
+        outputs = 1 if targets.ndim == 1 else targets.shape[1]
+        stiff = largest_curvature(outputs) * largest_eigenvalue * instants[-1] > STIFF
+        solver = "implicit" if stiff else "explicit"
+    if solver == "explicit":
+        return integrate_residuals(kernel, largest_eigenvalue, targets, initial, instants, tolerance)
+    checked_tolerance(tolerance)
+    states = integrate_implicitly(kernel, largest_eigenvalue, targets, initial, instants, tolerance)
+    return np.stack(list(states))
+
+
+def integrate_implicitly(
+    kernel: KernelOperator,
+    largest_eigenvalue: float,
+    targets: Float[Array, "documents *classes"],
+    initial: Float[Array, "documents *classes"],
+    instants: Float[Array, " times"],
+    tolerance: float,
+) -> Iterator[Float[Array, "documents *classes"]]:
+    """Solve ``dα/dt = y − p(s_0 + Θ α)``, ``α(0) = 0``, and yield ``α`` at each of ``instants``.
+
+    With ``W`` the derivative of ``p``, each stage of a step ``h`` solves ``(1 + γ h W Θ) U = b``. In the
+    features ``F = Φ √λ``, ``Θ = F Fᵀ``, that is the symmetric ``(1 + γ h Fᵀ W F) z = Fᵀ b``, solved by
+    conjugate gradients that are scaled by its diagonal, and ``U = b − γ h W F z``.
+
+    Parameters
+    ----------
+    kernel : KernelOperator
+        Of N training documents.
+    largest_eigenvalue : float
+        ``λ_max(Θ)``: sets the first step.
+    targets, initial : (N,) or (N, C) arrays
+        ``y`` and ``s_0``.
+    instants : (T,) array
+        Increasing, the first one 0 or later.
+    tolerance : float
+        Largest error of a score that a step may add, relative to ``1 + |s|``.
+
+    Yields
+    ------
+    (N,) or (N, C) float64
+
+    Raises
+    ------
+    FloatingPointError
+        If the kernel holds NaN or infinity, or a linear system is not solved in 1,000 iterations.
+    MemoryError
+        If the vectors of features cannot fit into memory.
+
+    Notes
+    -----
+    Each linear system is solved until the largest error of a score that it leaves is a fifth of the
+    tolerance; this error is computed, not estimated. Source: Hairer & Wanner (1996) for the method;
+    derivation for the system in the features.
+
+    Examples
+    --------
+    One document of class 1 with one token: ``s + eˢ = 1 + 3t``.
+
+    >>> import ntklib
+    >>> from ntklib.feature_kernel import FeatureKernel
+    >>> kernel = FeatureKernel(ntklib.MLP("identity").feature_map([[0]]))
+    >>> one, times = np.ones(1), np.array([1.0, 2.0])
+    >>> [(3 * a[0]).round(4) for a in integrate_implicitly(kernel, 3.0, one, 0 * one, times, 1e-7)]
+    [np.float64(1.0737), np.float64(1.6728)]
+    """
+    outputs = 1 if targets.ndim == 1 else targets.shape[1]
+    require_memory(
+        8 * _VECTORS * len(kernel.weights) * outputs,
+        f"An implicit solver for {len(kernel.weights):,} features and {outputs} scores a document",
+        'pass solver="explicit", which needs more evaluations and less memory',
+    )
+    dual, scores, now = np.zeros(targets.shape), initial.copy(), 0.0
+    before: tuple[float, float] | None = None
+    step = 1 / max(largest_curvature(outputs) * largest_eigenvalue, np.finfo(float).tiny)
+    systems = _LinearSystems(kernel, SHARE * tolerance)
+    for instant in instants:
+        while now < instant:
+            remaining = instant - now
+            last = step >= remaining * (1 - 1e-12)
+            size = remaining if last else min(step, remaining / 2)
+            systems.at(scores, GAMMA * size)
+            change, score_change, error = _step(systems, targets, scores, size)
+            relative = float(np.abs(error / (1 + np.abs(scores + score_change))).max()) / tolerance
+            if not np.isfinite(relative):
+                raise FloatingPointError(
+                    f"the gradient flow is not finite at time {now:g}: the kernel holds NaN or infinity."
+                )
+            relative = max(relative, 1e-12)
+            growth = 0.9 / relative ** (1 / 4)
+            if relative <= 1:
+                dual, scores = dual + change, scores + score_change
+                now = instant if last else now + size
+                if before is not None:
+                    # As the flow slows down, a step that grows with it has the same error again.
+                    growth *= size / before[0] * (before[1] / relative) ** (1 / 4)
+                before = size, relative
+                growth = min(5.0, max(0.2, growth))
+                # A step cut short to hit an output time says nothing against the longer one.
+                step = max(step, size * growth) if last else size * growth
+            else:
+                step = size * min(0.8, max(0.1, growth))
+                before = None
+        yield dual
+
+
+def _step(
+    systems: "_LinearSystems", targets: Array, scores: Array, step: float
+) -> tuple[Array, Array, Array]:
+    """Change of ``α``, the change of the scores that it makes, and the estimated error of these."""
+    stages: list[Array] = []
+    stage_scores: list[Array] = []
+    for start, memory in zip(START, MEMORY, strict=True):
+        rate = targets - probabilities(scores + _sum(start, stage_scores))
+        stage, own = systems.solve(GAMMA * (step * rate + _sum(memory, stages)))
+        stages.append(stage)
+        stage_scores.append(own)
+    return _sum(END, stages), _sum(END, stage_scores), stage_scores[-1]
+
+
+def _sum(factors: list[float], terms: list[Array]) -> Array | float:
+    return sum((factor * term for factor, term in zip(factors, terms, strict=True)), 0.0)
+
+
+class _LinearSystems:
+    """``(1 + g W Θ) U = b`` of one step, to a given error of the scores ``Θ U``."""
+
+    def __init__(self, kernel: KernelOperator, tolerance: float) -> None:
+        self.kernel, self.tolerance = kernel, tolerance
+        # Shares of a spectrum may be below zero by rounding.
+        self.roots = np.sqrt(np.maximum(kernel.ordered_weights, 0))
+        self.error_per_residual = 0.0  # as the last system had it
+
+    def at(self, scores: Array, factor: float) -> None:
+        """Set ``W`` to that of these scores, and ``g``."""
+        self.factor, self.scale = factor, 1 + np.abs(scores)
+        self.chances = probabilities(scores)
+        self.curvature = self.kernel.curvature(self.chances)
+        self.diagonal = 1 + factor * _rows(self.roots**2, self.curvature.diagonal())
+
+    def solve(self, right: Array) -> tuple[Array, Array]:
+        """``U`` and ``Θ U``."""
+        residual = _rows(self.roots, self.kernel.pulls(right))
+        solution = np.zeros_like(residual)
+        scaled = residual / self.diagonal
+        direction, square = scaled, _inner(residual, scaled)
+        missing = np.inf
+        for _ in range(MOST_ITERATIONS):
+            if not np.isfinite(square):
+                return np.full_like(right, np.nan), np.full_like(right, np.nan)
+            if np.sqrt(square) * self.error_per_residual <= self.tolerance / 2:
+                # Fᵀ U is the solution and its residual, so what the residual adds to the scores is the error.
+                found = self.kernel.scores(_rows(self.roots, solution))
+                rest = self.kernel.scores(_rows(self.roots, residual))
+                missing = float(np.abs(rest / self.scale).max())
+                if square > 0:
+                    self.error_per_residual = missing / np.sqrt(square)
+                if missing <= self.tolerance or square == 0:
+                    return right - self.factor * probability_change(self.chances, found), found + rest
+            image = _rows(self.roots, self.curvature(_rows(self.roots, direction)))
+            image = direction + self.factor * image
+            length = square / _inner(direction, image)
+            solution = solution + length * direction
+            residual = residual - length * image
+            scaled = residual / self.diagonal
+            square, before = _inner(residual, scaled), square
+            direction = scaled + square / before * direction
+        raise FloatingPointError(
+            f"the implicit solver leaves an error of {missing:.1e} in the scores after {MOST_ITERATIONS:,} "
+            'iterations: pass a larger tolerance, or solver="explicit".'
+        )
+
+
+def _rows(factors: Array, array: Array) -> Array:
+    """Multiply each row of an array by its factor."""
+    return factors * array if array.ndim == 1 else factors[:, None] * array
+
+
+def _inner(one: Array, other: Array) -> float:
+    # Not BLAS, whose sums depend on the number of threads.
+    return float((one * other).sum())

@@ -1,0 +1,190 @@
+"""The implicit solver of the flow: against other solvers, its order, its cost, and what it refuses."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.special import expit
+
+import ntklib
+from ntklib import implicit_flow
+from ntklib.feature_kernel import FeatureKernel
+from ntklib.implicit_flow import STIFF, _LinearSystems, _step, integrate_implicitly, solve_flow
+from ntklib.logistic_flow import integrate_residuals, probabilities, probability_change, targets_of
+from tests.test_dynamics import random_corpus
+
+MODELS = [ntklib.MLP("relu"), ntklib.MLP("tanh"), ntklib.CNN(3, "gelu"), ntklib.LRNN("tanh")]
+
+
+class CountingKernel(FeatureKernel):
+    """Counts what is asked of the features, in products with the kernel: two halves."""
+
+    halves = 0
+
+    def pulls(self, dual):
+        self.halves += 1
+        return super().pulls(dual)
+
+    def scores(self, ordered):
+        self.halves += 1
+        return super().scores(ordered)
+
+    @property
+    def products(self):
+        return self.halves / 2
+
+
+def problem(model, classes=2, seed=0, documents=40, copies=1):
+    docs, labels = random_corpus(seed, documents=documents, classes=classes)
+    kernel = CountingKernel(model.feature_map(docs * copies))
+    targets = targets_of(np.tile(labels, copies), classes)
+    return kernel, kernel.largest_eigenvalue(), targets, np.zeros(targets.shape)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_implicit_equals_explicit_within_the_tolerance(model, classes, tolerance):
+    kernel, largest, targets, initial = problem(model, classes)
+    times = np.array([0.0, 1e-3, 0.5, 20.0])
+    exact = integrate_residuals(kernel, largest, targets, initial, times, 1e-8)
+    found = np.stack(list(integrate_implicitly(kernel, largest, targets, initial, times, tolerance)))
+    assert (found[0] == 0).all()
+    for one, other in zip(found, exact, strict=True):
+        right = kernel(other)
+        assert np.abs((kernel(one) - right) / (1 + np.abs(right))).max() <= tolerance
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
+def test_implicit_equals_a_solver_on_the_dense_kernel(tolerance):
+    docs, labels = random_corpus(0)
+    model = ntklib.MLP("relu")
+    start = np.linspace(-3, 3, len(docs))
+    flow = ntklib.gradient_flow(
+        model, (docs, labels), [2.0], solver="implicit", tolerance=tolerance, initial_scores=start
+    )
+    dense = model.kernel(docs)
+    radau = solve_ivp(
+        lambda t, a: labels - expit(start + dense @ a), (0, 2), 0 * start, "Radau", rtol=1e-10, atol=1e-12
+    )
+    assert dense @ flow.dual[-1] == pytest.approx(dense @ radau.y[:, -1], abs=4 * tolerance)
+
+
+def test_a_step_is_of_fourth_order():
+    kernel, _, targets, initial = problem(ntklib.MLP("tanh"))
+    time = 0.02
+
+    def scores(steps):
+        systems, now = _LinearSystems(kernel, 1e-13), initial
+        for _ in range(steps):
+            systems.at(now, implicit_flow.GAMMA * time / steps)
+            now = now + _step(systems, targets, now, time / steps)[1]
+        return now
+
+    right = scores(256)
+    errors = [np.abs(scores(steps) - right).max() for steps in (4, 8, 16)]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(4, abs=0.1)
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_curvature_is_that_of_the_features(classes):
+    kernel, _, targets, _ = problem(ntklib.CNN(2), classes)
+    rng = np.random.default_rng(0)
+    chances = probabilities(rng.standard_normal(targets.shape))
+    rows = kernel._ordered.toarray()
+    values = rng.standard_normal((rows.shape[1], *targets.shape[1:]))
+    curvature = kernel.curvature(chances)
+    if classes == 2:
+        each = chances[:, None, None] * (1 - chances[:, None, None])
+    else:
+        each = np.eye(classes) * chances[:, :, None] - chances[:, :, None] * chances[:, None, :]
+    shaped = values.reshape(len(values), -1)
+    right = np.einsum("iu,icd,iv,vd->uc", rows, each, rows, shaped).reshape(values.shape)
+    assert curvature(values) == pytest.approx(right, abs=1e-12)
+    diagonal = np.einsum("iu,icc->uc", rows**2, each).reshape(values.shape)
+    assert curvature.diagonal() == pytest.approx(diagonal, abs=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
+def test_a_linear_system_leaves_no_larger_error_than_it_may(factor):
+    kernel, _, targets, initial = problem(ntklib.MLP("relu"))
+    systems = _LinearSystems(kernel, 1e-5)
+    systems.at(initial + 0.5, factor)
+    right = targets - probabilities(initial)
+    dense = kernel(np.eye(len(kernel)))
+    chances = expit(initial + 0.5)
+    exact = np.linalg.solve(np.eye(len(kernel)) + factor * (chances * (1 - chances))[:, None] * dense, right)
+    for _ in range(3):  # the first one finds out how the residual and the error go together
+        found, scores = systems.solve(right)
+        assert scores == pytest.approx(kernel(found), abs=1e-9)
+        assert np.abs((scores - dense @ exact) / 1.5).max() <= 1e-5
+
+
+def test_its_cost_hardly_grows_with_the_number_of_documents():
+    """A hundred copies of each document have a hundred times the largest eigenvalue."""
+    products = {}
+    for copies in (10, 1000):
+        kernel, largest, targets, initial = problem(ntklib.MLP("relu"), documents=30, copies=copies)
+        for solver in ("explicit", "implicit"):
+            kernel.halves = 0
+            solve_flow(kernel, largest, targets, initial, np.array([1.0]), 1e-2, solver)
+            products[solver, copies] = kernel.products
+    assert products["explicit", 1000] > 6 * products["explicit", 10]
+    assert products["implicit", 1000] < 3 * products["implicit", 10]
+    assert products["implicit", 1000] < products["explicit", 1000] / 2
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("times_stiff", [0.5, 2.0])
+def test_the_solver_is_chosen_by_the_stiffness(classes, times_stiff):
+    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"), classes, documents=5)
+    time = times_stiff * STIFF / (largest * (0.25 if classes == 2 else 0.5))
+    chosen = solve_flow(kernel, largest, targets, initial, np.array([time]), 0.1)
+    solver = "implicit" if times_stiff > 1 else "explicit"
+    other = "explicit" if times_stiff > 1 else "implicit"
+    own, another = (
+        solve_flow(kernel, largest, targets, initial, np.array([time]), 0.1, one) for one in (solver, other)
+    )
+    np.testing.assert_array_equal(chosen, own)
+    assert (chosen != another).any()
+
+
+def test_the_classifier_has_it_too():
+    docs, labels = random_corpus(0)
+    explicit = ntklib.NTKClassifier("mlp", input="tokens", time=1.0).fit(docs, labels)
+    with mock.patch.object(implicit_flow, "STIFF", 0.0):
+        implicit = ntklib.NTKClassifier("mlp", input="tokens", time=1.0).fit(docs, labels)
+    assert (implicit.dual_ != explicit.dual_).any()
+    assert implicit.decision_function(docs) == pytest.approx(explicit.decision_function(docs), abs=1e-3)
+
+
+def test_what_is_not_finite_or_not_solved_is_refused_and_never_returned():
+    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"))
+    with pytest.raises(FloatingPointError, match="not finite at time 0: the kernel holds NaN"):
+        next(integrate_implicitly(kernel, largest, targets, np.full_like(initial, np.nan), np.ones(1), 1e-3))
+    with (
+        mock.patch.object(implicit_flow, "MOST_ITERATIONS", 1),
+        pytest.raises(
+            FloatingPointError, match=r"leaves an error of .* 1 iterations: pass a larger tolerance"
+        ),
+    ):
+        next(integrate_implicitly(kernel, largest, targets, initial, np.array([100.0]), 1e-6))
+
+
+def test_features_that_cannot_fit_are_refused_with_the_alternative():
+    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"))
+    with (
+        mock.patch("ntklib.memory.psutil.virtual_memory", return_value=mock.Mock(available=1000)),
+        pytest.raises(MemoryError, match=r"31 features and 1 scores a document .* pass solver=.explicit"),
+    ):
+        next(integrate_implicitly(kernel, largest, targets, initial, np.ones(1), 1e-3))
+
+
+def test_change_of_probabilities_is_their_derivative():
+    rng = np.random.default_rng(0)
+    for shape in [(5,), (5, 3)]:
+        scores, change = rng.standard_normal((2, *shape))
+        difference = (probabilities(scores + 1e-6 * change) - probabilities(scores - 1e-6 * change)) / 2e-6
+        assert probability_change(probabilities(scores), change) == pytest.approx(difference, abs=1e-9)
