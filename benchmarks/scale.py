@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ import numpy as np
 from benchmarks import zipf
 from benchmarks.measure import ROOT, environment, growth_exponent
 from benchmarks.peak_memory import RESET, resident
-from benchmarks.scale_prediction import LINK, VOCABULARY, constants, evaluations_at, predicted
+from benchmarks.scale_prediction import LINK, SOLVERS, VOCABULARY, constants, predicted, work_at
 
 EVALUATIONS = 20  # of the flow's right-hand side
-TOLERANCE = 1e-3  # of a whole flow: ten times the library's default, for a third of the evaluations
+STEPS = 500  # of gradient descent, that a flow predicts
+TOLERANCE = 1e-3  # of a flow: ten times the library's default
 CHUNK = 50_000  # sentences written at a time
 RESULT = ROOT / "benchmarks" / "results" / "scale.json"
 
@@ -90,9 +92,7 @@ def measure(folder: Path, cnn: bool, whole: bool) -> dict[str, Any]:
     record = {"sentences": len(stored), "tokens": len(stored.ids), "flow_evaluations": EVALUATIONS}
     record |= _run_stages(stages, stored, labels, cnn)
     if whole:
-        time_ = record["default_time"]["MLP"]
-        evaluations = stages.run("MLP whole flow", lambda: _evaluations((stored, labels), time_))
-        record |= {"whole_flow_evaluations": evaluations, "whole_flow_tolerance": TOLERANCE}
+        record |= _run_flows(stages, (stored, labels), record, cnn)
     return record | {
         "seconds": stages.seconds,
         "wall_seconds": stages.wall_seconds,
@@ -111,46 +111,94 @@ def _run_stages(stages: Stages, documents: Any, labels: np.ndarray, cnn: bool) -
     stages.run("token counts", lambda: len(ntklib.cooccurrence(pair)))
     stages.run("noise floor", lambda: ntklib.noise_floor(documents, labels - 0.5, width=1024).threshold)
     stages.run("bigram counts", lambda: len(ntklib.cooccurrence(pair, ngram=2)))
-    found: dict[str, Any] = {"entries": {}, "features": {}, "stiffness": {}, "default_time": {}}
-    models = {"MLP": ntklib.MLP("tanh")} | ({"CNN": ntklib.CNN(3, "tanh")} if cnn else {})
-    for name, model in models.items():
+    found: dict[str, Any] = {"entries": {}, "features": {}, "largest_eigenvalue": {}, "default_time": {}}
+    for name, model in _models(cnn).items():
         features = stages.run(f"{name} feature map", lambda model=model: model.feature_map(documents))
         kernel = stages.run(f"{name} transpose", lambda features=features: FeatureKernel(features))
 
-        def flow(kernel: Any = kernel) -> np.ndarray:
+        def evaluations(kernel: Any = kernel) -> np.ndarray:
             dual = np.zeros(len(labels))
             for _ in range(EVALUATIONS):
                 dual += 1e-6 * (labels - probabilities(kernel(dual)))
             return dual
 
-        stages.run(f"{name} flow", flow)
+        stages.run(f"{name} {EVALUATIONS} evaluations", evaluations)
         found["entries"][name] = int(features.matrix.nnz)
         found["features"][name] = len(features.columns)
         found["default_time"][name] = default_time(features)
-        found["stiffness"][name] = found["default_time"][name] * kernel.largest_eigenvalue()
-        del features, kernel, flow  # or the next model's peak has this one's features in it
+        found["largest_eigenvalue"][name] = kernel.largest_eigenvalue()
+        del features, kernel, evaluations  # or the next model's peak has this one's features in it
     return found
 
 
-def _evaluations(pair: Any, time_: float) -> int:
-    """How many products with the kernel a whole flow of the MLP takes, to that time."""
+def _models(cnn: bool) -> dict[str, Any]:
     import ntklib
-    from ntklib.feature_kernel import FeatureKernel
 
-    taken = 0
-    product = FeatureKernel.__call__
+    return {"MLP": ntklib.MLP("tanh")} | ({"CNN": ntklib.CNN(3, "tanh")} if cnn else {})
 
-    def counted(kernel: FeatureKernel, dual: np.ndarray) -> np.ndarray:
-        nonlocal taken
-        taken += 1
-        return product(kernel, dual)
 
-    FeatureKernel.__call__ = counted  # type: ignore[method-assign]
+def _run_flows(stages: Stages, pair: Any, record: dict[str, Any], cnn: bool) -> dict[str, Any]:
+    """Whole calls of ``gradient_flow``, features and all.
+
+    One as far as ``STEPS`` steps of full-batch gradient descent go, with half the largest stable learning
+    rate, ``1 / (λ_max / 4)``; and, of the MLP, one to the default time, which does not depend on the number
+    of sentences, by each solver.
+    """
+    import ntklib
+
+    models = _models(cnn)
+    found: dict[str, Any] = {"flow_tolerance": TOLERANCE, "flow_steps": STEPS, "flow_work": {}}
+
+    def flow(name: str, time_: float, solver: str) -> dict[str, int]:
+        with counted() as work:
+            ntklib.gradient_flow(models[name], pair, [time_], [[0]], tolerance=TOLERANCE, solver=solver)
+        return work
+
+    for name in models:
+        time_ = STEPS / (record["largest_eigenvalue"][name] / 4)
+        stage = f"{name} flow, {STEPS} steps"
+        found["flow_work"][stage] = stages.run(stage, lambda n=name, t=time_: flow(n, t, "auto"))
+    for solver in SOLVERS:
+        stage = f"MLP flow, {solver}"
+        time_ = record["default_time"]["MLP"]
+        found["flow_work"][stage] = stages.run(stage, lambda s=solver, t=time_: flow("MLP", t, s))
+    return found
+
+
+@contextmanager
+def counted() -> Iterator[dict[str, int]]:
+    """Count what a flow asks of its kernel, as a cluster would have to answer it.
+
+    ``halves`` of a product: ``Φ v`` or ``Φᵀ a``; ``round_trips`` between client and workers; and
+    ``document_vectors``, numbers of all documents that travel with them.
+    """
+    from ntklib.feature_kernel import FeatureKernel, _FeatureCurvature
+
+    work = {"halves": 0, "round_trips": 0, "document_vectors": 0}
+    costs = {  # of one call, beyond those of the calls that it makes itself
+        (FeatureKernel, "pulls"): (1, 1, 1),
+        (FeatureKernel, "pulls_of_squares"): (1, 1, 1),
+        (FeatureKernel, "scores"): (1, 1, 1),
+        (FeatureKernel, "__call__"): (0, -1, 1),  # one map and one reduction; α travels twice
+        (_FeatureCurvature, "__call__"): (0, -1, -2),  # what documents have stays on the workers
+    }
+
+    def watched(method: Callable[..., Any], cost: tuple[int, int, int]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            for name, more in zip(work, cost, strict=True):
+                work[name] += more
+            return method(*arguments)
+
+        return call
+
+    methods = {place: getattr(*place) for place in costs}
+    for (owner, name), cost in costs.items():
+        setattr(owner, name, watched(methods[owner, name], cost))
     try:
-        ntklib.gradient_flow(ntklib.MLP("tanh"), pair, [time_], [[0]], tolerance=TOLERANCE)
+        yield work
     finally:
-        FeatureKernel.__call__ = product  # type: ignore[method-assign]
-    return taken
+        for (owner, name), method in methods.items():
+            setattr(owner, name, method)
 
 
 def on_a_cluster(count: int, workers: int = 2) -> dict[str, Any]:
@@ -218,7 +266,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sentences", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--cnn-up-to", type=int, default=1_000_000, help="largest size for the CNN")
-    parser.add_argument("--whole-up-to", type=int, default=1_000_000, help="largest size for a whole flow")
+    parser.add_argument("--whole-up-to", type=int, default=1_000_000, help="largest size for whole flows")
     parser.add_argument("--cluster", type=int, nargs="+", default=[1000, 100_000], help="sizes on Dask")
     parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -252,17 +300,13 @@ def main() -> None:
             "constants": measured,
             "link": LINK,
             "predictions": [
-                {
-                    "model": "MLP",
-                    "sentences": size,
-                    "workers": workers,
-                    "evaluations": round(whole),
-                    "latency": latency,
-                }
-                | predicted(measured["MLP"], size, workers, evaluations=whole, latency=latency)
+                {"model": "MLP", "solver": solver, "sentences": size, "workers": workers, "latency": latency}
+                | predicted(
+                    measured["MLP"], size, workers, work=work_at(records, solver, size), latency=latency
+                )
+                for solver in SOLVERS
                 for size in (10**6, 10**7, 10**8, 10**9)
                 for workers in (1, 10, 100, 1000)
-                for whole in (evaluations_at(records, size),)
             ],
         }
         options.output.parent.mkdir(parents=True, exist_ok=True)

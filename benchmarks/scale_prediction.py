@@ -3,9 +3,12 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from ntklib.cluster import STORED_PARTITION_TOKENS
 
 VOCABULARY = 40_000
+SOLVERS = ("explicit", "implicit")
 LINK = 1.25e9  # bytes a second of a 10 Gbit/s network
 
 
@@ -19,29 +22,49 @@ def constants(record: dict[str, Any], model: str) -> dict[str, float]:
         and bytes of features a token.
     """
     tokens = record["tokens"]
+    stage = f"{model} {record['flow_evaluations']} evaluations"
     making = record["seconds"][f"{model} feature map"] + record["seconds"][f"{model} transpose"]
     return {
         "feature_seconds_per_token": making / tokens,
-        "product_seconds_per_token": record["seconds"][f"{model} flow"] / record["flow_evaluations"] / tokens,
+        "product_seconds_per_token": record["seconds"][stage] / record["flow_evaluations"] / tokens,
         "tokens_per_sentence": tokens / record["sentences"],
         "feature_bytes_per_token": 12 * record["entries"][model] / tokens,
     }
 
 
-def evaluations_at(records: list[dict[str, Any]], count: float) -> float:
-    """Extrapolate the evaluations of a whole flow from the largest one that was measured.
+def work_at(records: list[dict[str, Any]], solver: str, count: float) -> dict[str, float]:
+    """Extrapolate what a flow to its default time asks of the kernel, to more sentences than were measured.
 
-    They grow with the square root of the stiffness (see :mod:`ntklib.chebyshev`), which is the flow's time
-    times ``λ_max``: the time does not depend on the number ``N`` of sentences, and ``λ_max`` is proportional
-    to it. So ``E ∝ √N``.
+    That time does not depend on the number ``N`` of sentences, and ``λ_max`` is proportional to it. The
+    explicit solver's evaluations grow with the square root of ``λ_max t`` (see :mod:`ntklib.chebyshev`), from
+    the largest size that was measured. The implicit one's steps grow with the time they cover, so with
+    ``log N``: a line is fitted through the sizes that were measured.
+
+    Returns
+    -------
+    dict
+        ``halves``, ``round_trips`` and ``document_vectors``: see :func:`benchmarks.scale.counted`.
 
     Examples
     --------
-    >>> evaluations_at([{"sentences": 100, "whole_flow_evaluations": 50}, {"sentences": 9}], 10_000)
-    500.0
+    >>> works = {100: {"halves": 100}, 1000: {"halves": 120}}
+    >>> records = [{"sentences": n, "flow_work": {"MLP flow, explicit": w, "MLP flow, implicit": w}}
+    ...            for n, w in works.items()]
+    >>> work_at([*records, {"sentences": 9}], "explicit", 100_000)
+    {'halves': 1200.0}
+    >>> round(work_at(records, "implicit", 10_000)["halves"])
+    140
     """
-    held = max((r for r in records if "whole_flow_evaluations" in r), key=lambda r: r["sentences"])
-    return held["whole_flow_evaluations"] * (count / held["sentences"]) ** 0.5
+    held = sorted((r for r in records if "flow_work" in r), key=lambda r: r["sentences"])
+    works = [record["flow_work"][f"MLP flow, {solver}"] for record in held]
+    if solver == "explicit":
+        factor = (count / held[-1]["sentences"]) ** 0.5
+        return {name: value * factor for name, value in works[-1].items()}
+    if len(held) == 1:
+        return works[0]
+    sizes = [math.log(record["sentences"]) for record in held]
+    lines = {name: np.polyfit(sizes, [work[name] for work in works], 1) for name in works[0]}
+    return {name: float(np.polyval(line, math.log(count))) for name, line in lines.items()}
 
 
 def predicted(
@@ -49,7 +72,7 @@ def predicted(
     count: float,
     workers: int,
     *,
-    evaluations: float,
+    work: dict[str, float],
     latency: float,
     shared_features: int = VOCABULARY,
     partition_tokens: int = STORED_PARTITION_TOKENS,
@@ -57,10 +80,10 @@ def predicted(
 ) -> dict[str, float]:
     """Predict one flow of :func:`ntklib.gradient_flow` on a cluster.
 
-    ``f T / P + E (c T / P + ℓ Q + 8 (3 N + 2 Q S) / link)`` seconds for ``N`` sentences of ``T`` tokens in
-    all, on ``P`` workers with ``Q ≥ P`` partitions, and ``S`` features that all partitions share. All
-    traffic is taken to pass the client's link one after the other, which is right for ``3 N`` (``α`` lives
-    on the client) and too pessimistic for the rest.
+    ``f T / P + E c T / P + R (ℓ Q + 16 Q S / link) + 8 D N / link`` seconds for ``N`` sentences of ``T``
+    tokens in all, on ``P`` workers with ``Q ≥ P`` partitions, and ``S`` features that all partitions share:
+    ``E`` products, ``R`` round trips, ``D`` vectors of a number a document. All traffic is taken to pass the
+    client's link one after the other, which is too pessimistic for the explicit solver's features.
 
     Parameters
     ----------
@@ -70,8 +93,8 @@ def predicted(
         Sentences ``N``.
     workers : int
         ``P``.
-    evaluations : float
-        Products ``E`` with the kernel: see :func:`evaluations_at`.
+    work : dict
+        ``2E``, ``R`` and ``D``: see :func:`work_at`.
     latency : float
         Seconds ``ℓ`` of one partition in a product with next to nothing to compute: one scheduler hands all
         of them out.
@@ -86,27 +109,33 @@ def predicted(
     -------
     dict
         ``hours`` in all, of which ``feature_hours``, ``latency_hours`` and ``traffic_hours``; ``partitions``;
-        ``bytes_per_evaluation``; ``worker_bytes``, the features that one worker keeps.
+        ``products``, ``round_trips`` and ``traffic_bytes``; ``worker_bytes``, the features that one worker
+        keeps.
 
     Examples
     --------
     >>> measured = {"feature_seconds_per_token": 1e-6, "product_seconds_per_token": 1e-8,
     ...             "tokens_per_sentence": 20, "feature_bytes_per_token": 12}
-    >>> alone, ten = (predicted(measured, 1e6, p, evaluations=100, latency=0.01) for p in (1, 10))
+    >>> work = {"halves": 200, "round_trips": 100, "document_vectors": 300}
+    >>> alone, ten = (predicted(measured, 1e6, p, work=work, latency=0.01) for p in (1, 10))
     >>> ten["hours"] < alone["hours"]
     True
     """
     tokens = measured["tokens_per_sentence"] * count
     partitions = max(workers, math.ceil(tokens / partition_tokens))
-    traffic = 8 * (3 * count + 2 * partitions * shared_features)
+    products, round_trips = work["halves"] / 2, work["round_trips"]
+    traffic = 16 * round_trips * partitions * shared_features + 8 * work["document_vectors"] * count
     features = measured["feature_seconds_per_token"] * tokens / workers
-    products = measured["product_seconds_per_token"] * tokens / workers
+    computing = products * measured["product_seconds_per_token"] * tokens / workers
+    waiting = round_trips * latency * partitions
     return {
-        "hours": (features + evaluations * (products + latency * partitions + traffic / link)) / 3600,
+        "hours": (features + computing + waiting + traffic / link) / 3600,
         "feature_hours": features / 3600,
-        "latency_hours": evaluations * latency * partitions / 3600,
-        "traffic_hours": evaluations * traffic / link / 3600,
+        "latency_hours": waiting / 3600,
+        "traffic_hours": traffic / link / 3600,
         "partitions": partitions,
-        "bytes_per_evaluation": traffic,
+        "products": round(products),
+        "round_trips": round(round_trips),
+        "traffic_bytes": traffic,
         "worker_bytes": measured["feature_bytes_per_token"] * tokens / workers,
     }

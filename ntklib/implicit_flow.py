@@ -8,6 +8,7 @@ in few documents together, so that a handful of conjugate-gradient iterations so
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -198,7 +199,7 @@ def _step(
     return _sum(END, stages), _sum(END, stage_scores), stage_scores[-1]
 
 
-def _sum(factors: list[float], terms: list[Array]) -> Array | float:
+def _sum(factors: list[float], terms: list[Array]) -> Any:
     return sum((factor * term for factor, term in zip(factors, terms, strict=True)), 0.0)
 
 

@@ -12,15 +12,29 @@ def test_a_record_has_time_and_memory_of_every_stage(tmp_path):
     scale.write(tmp_path, 60)
     record = scale.measure(tmp_path, cnn=True, whole=True)
     stages = {"open", "token counts", "noise floor", "bigram counts"} | {
-        f"{model} {stage}" for model in ("MLP", "CNN") for stage in ("feature map", "transpose", "flow")
+        f"{model} {stage}"
+        for model in ("MLP", "CNN")
+        for stage in ("feature map", "transpose", "20 evaluations", "flow, 500 steps")
     }
-    stages.add("MLP whole flow")
+    stages |= {"MLP flow, explicit", "MLP flow, implicit"}
     for figure in ("seconds", "wall_seconds", "peak_bytes"):
         assert set(record[figure]) == stages
     assert record["sentences"] == 60
     assert 3 * 60 <= record["tokens"] <= 60 * 60
     assert record["entries"]["CNN"] > record["entries"]["MLP"] > record["tokens"] / 2
-    assert record["whole_flow_evaluations"] > 10
+    works = record["flow_work"]
+    assert set(works) == {stage for stage in stages if "flow" in stage}
+    explicit, implicit = works["MLP flow, explicit"], works["MLP flow, implicit"]
+    # Explicit: each product is one round trip that takes three vectors; the probe takes one half more.
+    assert explicit["round_trips"] == (explicit["halves"] + 1) / 2
+    assert explicit["document_vectors"] == 3 * (explicit["round_trips"] - 1) + 1
+    assert explicit["round_trips"] > 10
+    # Implicit: a product with the curvature is one round trip and no vector, a half one of each. The largest
+    # eigenvalue takes some of the explicit kind.
+    assert implicit["halves"] / 2 < implicit["round_trips"] < implicit["halves"]
+    excess = implicit["document_vectors"] - (2 * implicit["round_trips"] - implicit["halves"])
+    assert excess % 3 == 0
+    assert 0 < excess / 3 < explicit["round_trips"]
 
 
 def test_sentences_in_chunks_are_as_many_as_asked_for(monkeypatch):
@@ -42,19 +56,21 @@ def test_prediction_adds_features_products_and_traffic():
         "tokens_per_sentence": 20.0,
         "feature_bytes_per_token": 12.0,
     }
-    settings = {"shared_features": 1000, "evaluations": 100, "link": 1e9}
+    work = {"halves": 200, "round_trips": 150, "document_vectors": 300}
+    settings = {"shared_features": 1000, "work": work, "link": 1e9}
     found = scale_prediction.predicted(measured, 1e6, 10, latency=0.5, **settings)
-    traffic = 8 * (3e6 + 2 * 10 * 1000)
+    traffic = 8 * (300 * 1e6 + 150 * 2 * 10 * 1000)
     assert found["partitions"] == 10
-    assert found["latency_hours"] * 3600 == pytest.approx(500)
-    assert found["bytes_per_evaluation"] == traffic
+    assert found["latency_hours"] * 3600 == pytest.approx(750)
+    assert found["traffic_bytes"] == traffic
     assert found["feature_hours"] * 3600 == pytest.approx(2.0)
-    assert found["traffic_hours"] * 3600 == pytest.approx(100 * traffic / 1e9)
-    assert found["hours"] * 3600 == pytest.approx(2.0 + 100 * 0.02 + 500 + 100 * traffic / 1e9)
+    assert found["traffic_hours"] * 3600 == pytest.approx(traffic / 1e9)
+    assert found["hours"] * 3600 == pytest.approx(2.0 + 100 * 0.02 + 750 + traffic / 1e9)
     assert found["worker_bytes"] == pytest.approx(24e6)
     small = scale_prediction.predicted(measured, 1e6, 10, latency=0.5, partition_tokens=10**6, **settings)
     assert small["partitions"] == 20
-    assert small["bytes_per_evaluation"] == 8 * (3e6 + 2 * 20 * 1000)
+    assert small["traffic_bytes"] == 8 * (300 * 1e6 + 150 * 2 * 20 * 1000)
+    assert (small["products"], small["round_trips"]) == (100, 150)
 
 
 def test_the_examples_of_the_prediction_hold():
