@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ntklib.documents import Documents
 from ntklib.jacobian_contraction import add_by_jacobian
+from ntklib.kernel_sums import KernelSums
 from ntklib.memory import require_memory
 from ntklib.structured_gradients import HasTangents, add_by_structure
 
@@ -243,13 +244,14 @@ def _kernels(
         "pass fewer documents, or write the kernel to disk in tiles with ntklib.kernel_on_disk",
     )
     totals = {key: np.zeros((len(first), len(second))) for key in keys.values()}
+    sums = KernelSums(first, second, output, memory_limit, keys, totals)
     # An overflow is found in the result.
     with evaluating(network), torch.enable_grad(), np.errstate(over="ignore", invalid="ignore"):
         _check_output(network, first, output)
         if isinstance(network, HasTangents) and method != "jacobian":
-            add_by_structure(network, first, second, output, memory_limit, keys, totals)
+            add_by_structure(network, sums)
         else:
-            add_by_jacobian(network, parameters, first, second, output, memory_limit, keys, totals)
+            add_by_jacobian(network, parameters, sums)
     if not all(np.isfinite(total).all() for total in totals.values()):
         raise ValueError(
             "the network's scores or gradients of these documents are not finite: take smaller standard "

@@ -4,27 +4,19 @@ import numpy as np
 import torch
 
 from ntklib.documents import Documents
+from ntklib.kernel_sums import KernelSums
 from ntklib.memory import require_memory
 
 
-def add_by_jacobian(
-    network: torch.nn.Module,
-    parameters: dict[str, torch.Tensor],
-    first: Documents,
-    second: Documents,
-    output: int,
-    memory_limit: int,
-    keys: dict[str, str],
-    totals: dict[str, np.ndarray],
-) -> None:
-    """Add each parameter's part of the kernel to ``totals[keys[parameter]]``, block by block of documents.
+def add_by_jacobian(network: torch.nn.Module, parameters: dict[str, torch.Tensor], sums: KernelSums) -> None:
+    """Add each parameter's part of the kernel to its sum, block by block of documents.
 
     ``Θ = J J'ᵀ`` with one row of ``J`` a document. Where both sets of documents are the same object, the
     upper triangle alone is computed.
     """
-    symmetric = second is first
+    first, second = sums.first, sums.second
     gradient_bytes = sum(p.numel() * p.element_size() for p in parameters.values())
-    height = min(max(1, memory_limit // (2 * gradient_bytes)), max(len(first), len(second)))
+    height = min(max(1, sums.memory_limit // (2 * gradient_bytes)), max(len(first), len(second)))
     require_memory(
         (2 * height + 1) * gradient_bytes,
         f"the gradients of {height} + {height} documents, {gradient_bytes / 1e9:.3g} GB each",
@@ -32,18 +24,19 @@ def add_by_jacobian(
     )
     for top in range(0, len(first), height):
         rows = slice(top, min(top + height, len(first)))
-        row_gradients = _gradients(network, parameters, first[rows], output)
-        for left in range(top if symmetric else 0, len(second), height):
+        row_gradients = _gradients(network, parameters, first[rows], sums.output)
+        for left in range(top if sums.symmetric else 0, len(second), height):
             columns = slice(left, min(left + height, len(second)))
-            diagonal = symmetric and left == top
+            diagonal = sums.symmetric and left == top
             column_gradients = (
-                row_gradients if diagonal else _gradients(network, parameters, second[columns], output)
+                row_gradients if diagonal else _gradients(network, parameters, second[columns], sums.output)
             )
             for name, row_gradient in row_gradients.items():
                 block = row_gradient @ column_gradients[name].T
-                totals[keys[name]][rows, columns] += block
-                if symmetric and not diagonal:
-                    totals[keys[name]][columns, rows] += block.T
+                total = sums.totals[sums.keys[name]]
+                total[rows, columns] += block
+                if sums.symmetric and not diagonal:
+                    total[columns, rows] += block.T
 
 
 def _gradients(

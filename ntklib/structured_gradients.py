@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from ntklib.documents import Documents
 from ntklib.gram import ParameterTangents, tangent_gram
+from ntklib.kernel_sums import KernelSums
 
 
 @runtime_checkable
@@ -30,29 +31,22 @@ class HasParameterKernels(Protocol):
         ...
 
 
-def add_by_structure(
-    network: HasTangents,
-    first: Documents,
-    second: Documents,
-    output: int,
-    memory_limit: int,
-    keys: dict[str, str],
-    totals: dict[str, np.ndarray],
-) -> None:
-    """Add each parameter's part of the kernel to ``totals[keys[parameter]]``, without a Jacobian."""
+def add_by_structure(network: HasTangents, sums: KernelSums) -> None:
+    """Add each parameter's part of the kernel to its sum, without a Jacobian."""
+    keys, totals = sums.keys, sums.totals
     if isinstance(network, HasParameterKernels) and not _tangents_are_newer(type(network)):
         found = []
-        for name, part in network.parameter_kernels(first, second, output, memory_limit):
+        for name, part in network.parameter_kernels(sums.first, sums.second, sums.output, sums.memory_limit):
             found.append(name)
             if name in keys:
                 totals[keys[name]] += part
         _check_each_once(network, "parameter_kernels", found, keys)
         return
-    rows = _checked_tangents(network, first, output, keys)
-    columns = rows if second is first else _checked_tangents(network, second, output, keys)
+    rows = _checked_tangents(network, sums.first, sums)
+    columns = rows if sums.symmetric else _checked_tangents(network, sums.second, sums)
     for name in keys:
         # Each parameter's tangents are let go once used: they are the largest arrays here.
-        row, column = rows.pop(name), None if second is first else columns.pop(name)
+        row, column = rows.pop(name), None if sums.symmetric else columns.pop(name)
         totals[keys[name]] += tangent_gram(row, column)
 
 
@@ -63,10 +57,10 @@ def _tangents_are_newer(kind: type) -> bool:
 
 
 def _checked_tangents(
-    network: HasTangents, docs: Documents, output: int, keys: dict[str, str]
+    network: HasTangents, docs: Documents, sums: KernelSums
 ) -> dict[str, ParameterTangents]:
-    found = network.tangents(docs, output)
-    _check_each_once(network, "tangents", [tangent.parameter for tangent in found], keys)
+    found = network.tangents(docs, sums.output)
+    _check_each_once(network, "tangents", [tangent.parameter for tangent in found], sums.keys)
     return {tangent.parameter: tangent for tangent in found}
 
 

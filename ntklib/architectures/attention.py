@@ -150,14 +150,13 @@ class AttentionNetwork(TextNetwork):
         self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
     ) -> tuple[Float[torch.Tensor, "documents queries keys"], Int[torch.Tensor, " tokens"]]:
         """Attention, padded, and the place of each token among all documents' positions."""
-        longest = int(docs.lengths.max())
-        require_memory(
+        present = present_positions(
+            docs,
             # Scores, without and with the padding masked, and the weights, before and after it is cleared.
-            4 * len(docs) * longest**2 * embedded.element_size(),
-            f"Attention between all positions of {len(docs):,} documents of up to {longest:,} tokens",
+            4 * embedded.element_size(),
+            "Attention between all positions",
             "pass fewer documents at a time, or cut the longest",
         )
-        present = torch.from_numpy(np.arange(longest) < docs.lengths[:, None])
         places = present.view(-1).nonzero()[:, 0]
 
         def padded(values: torch.Tensor) -> torch.Tensor:
@@ -171,6 +170,31 @@ class AttentionNetwork(TextNetwork):
         # Padding gets no attention as a key, and gives none as a query.
         weights = torch.softmax(scores.masked_fill(~present[:, None, :], -torch.inf), dim=2)
         return weights * present[:, :, None], places
+
+
+def present_positions(
+    docs: Documents, bytes_of_pair: int, purpose: str, remedy: str
+) -> Bool[torch.Tensor, "documents positions"]:
+    """Which positions of documents padded to the longest hold a token, if memory suffices for their pairs.
+
+    Raises
+    ------
+    MemoryError
+        If ``bytes_of_pair`` for every pair of positions of every document cannot fit.
+
+    Examples
+    --------
+    >>> docs = Documents.of([[4, 2], [7]])
+    >>> present_positions(docs, 8, "Attention", "pass fewer documents").tolist()
+    [[True, True], [True, False]]
+    """
+    longest = int(docs.lengths.max())
+    require_memory(
+        bytes_of_pair * len(docs) * longest**2,
+        f"{purpose} of {len(docs):,} documents of up to {longest:,} tokens",
+        remedy,
+    )
+    return torch.from_numpy(np.arange(longest) < docs.lengths[:, None])
 
 
 @dataclass(frozen=True)

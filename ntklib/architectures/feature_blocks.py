@@ -1,6 +1,7 @@
 """Feature maps of many documents, made block by block, and the memory that they take."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -50,14 +51,16 @@ def joined_blocks(
     # A probe of a flow: to ask would take longer than its features.
     if columns is not None and len(blocks) == 1 and len(documents.ids) <= BLOCK_TOKENS:
         return features_of(documents)
-    units = {pattern.reach: most_units(documents, pattern.reach) for pattern in patterns}
+    # Of all units, of those of each pattern, and of those of its beginnings, each of which ends at an offset.
+    reaches = {0} | {pattern.reach for pattern in patterns} | {offset + 1 for offset in chain(*patterns)}
+    units = {reach: most_units(documents, reach) for reach in reaches}
     # All of a document's units share the bias.
     entries = sum(
         units[pattern.reach] if pattern else min(units[pattern.reach], len(documents)) for pattern in patterns
     )
     tokens = 0 if columns is not None else int(documents.ids.max()) + 1 + 2 * offsets  # boundaries too
     require_memory(
-        predicted_bytes(documents, blocks, entries, patterns, offsets, tokens, most_units),
+        bytes_of_features(blocks, units, entries, patterns, offsets, tokens, most_units),
         f"A feature map of {len(documents):,} documents, {len(documents.ids):,} tokens and "
         f"{len(patterns)} patterns",
         INSTEAD_OF_FEATURES,
@@ -68,9 +71,9 @@ def joined_blocks(
     return FeatureMap.joined((features_of(some) for some in blocks), entries, known)
 
 
-def predicted_bytes(
-    documents: Documents,
+def bytes_of_features(
     blocks: list[Documents],
+    units: dict[int, int],
     entries: int,
     patterns: Sequence[Pattern],
     offsets: int,
@@ -79,6 +82,7 @@ def predicted_bytes(
 ) -> int:
     """Most memory that making a feature map takes: the sum of its arrays, if all n-grams are different.
 
+    ``units`` bounds how many units of all documents together have so many tokens, ``most_units`` a block's.
     An entry has a value and a column: 12 bytes, or 16 from 2³¹ entries on. A column has its code in its block
     and in the whole, and its number there: 20 bytes. A document has an end and a bound, in its block and in
     the whole: 32 bytes. On top comes the larger of two, which follow each other: the largest block, and the
@@ -89,16 +93,14 @@ def predicted_bytes(
     """
     levels = {tuple(pattern[:size]) for pattern in patterns for size in range(1, len(pattern) + 1)}
     reaches = [pattern.reach for pattern in patterns], [level[-1] + 1 for level in levels]
-    different = {0, *reaches[0], *reaches[1]}
-    units = {reach: most_units(documents, reach) for reach in different}
     codes = [min(units[level[-1] + 1], len(blocks) * tokens ** len(level)) for level in levels]
 
     def bytes_of(block: Documents) -> int:
-        inside = {reach: most_units(block, reach) for reach in different}
+        inside = {reach: most_units(block, reach) for reach in units}
         held = max(sum(inside[reach] for reach in some) for some in reaches)
         return (16 * offsets + 64) * inside[0] + 40 * held
 
-    largest, rows = max(map(bytes_of, blocks)), 32 * len(documents)
+    largest, rows = max(map(bytes_of, blocks)), 32 * sum(map(len, blocks))
     if len(blocks) == 1:
         return largest + 8 * sum(codes) + rows
     number = np.dtype(smallest_index(entries)).itemsize

@@ -14,8 +14,7 @@ from ntklib.gram import ParameterTangents
 from ntklib.memory import require_memory
 from ntklib.validation import checked_integer
 
-GROUPS = ("output", "hidden", "embedding")
-"""The parameter groups into which every kernel splits: ``Θ`` is the sum over them."""
+GROUPS = ("output", "hidden", "embedding")  # documented as ntklib.GROUPS
 
 
 class _Use(NamedTuple):

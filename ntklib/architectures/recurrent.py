@@ -167,9 +167,8 @@ class Recurrent(Architecture):
             if truncated:
                 squares = sparse.csr_array((matrix.data**2, matrix.indices, matrix.indptr), matrix.shape)
                 own = squares @ np.repeat(by_pattern, np.diff(own_columns.starts))
-            return FeatureMap(
-                matrix, own_columns, weights, own
-            )  # not yet what of Θ(x, x) lacks: what is there
+            # For now the part of Θ(x, x) that is there stands where the bound of what is lacking will.
+            return FeatureMap(matrix, own_columns, weights, own)
 
         patterns = list(weights.index) if columns is None else columns.patterns
         features = joined_blocks(documents, patterns, reach, columns, features_of, self.most_units)

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from ntklib.activations import Activation
+from ntklib.architectures.attention import present_positions
 from ntklib.architectures.network import TextNetwork
 from ntklib.architectures.recurrent import check_readout, reads_last
 from ntklib.architectures.text_model import TextModel
 from ntklib.documents import Documents
-from ntklib.memory import require_memory
 from ntklib.validation import checked_integer
 
 
@@ -122,16 +122,14 @@ class TransformerNetwork(TextNetwork):
         places = np.arange(len(docs.ids)) - docs.offsets[docs.rows]
         if self.architecture.positions:
             states = states + sinusoids(places, self.width).to(states.dtype)
-        longest = int(docs.lengths.max())
-        if self.architecture.causal:
-            # PyTorch turns the mask of booleans into one of numbers; each layer's is kept for its gradient.
-            masks = self.architecture.layers if torch.is_grad_enabled() else 1
-            require_memory(
-                masks * len(docs) * longest**2 * (1 + states.element_size()),
-                f"Masks of all positions of {len(docs):,} documents of up to {longest:,} tokens",
-                "pass fewer documents at a time, cut the longest, or take causal=False",
-            )
-        present = torch.from_numpy(np.arange(longest) < docs.lengths[:, None])
+        # PyTorch turns the mask of booleans into one of numbers; each layer's is kept for its gradient.
+        masks = self.architecture.layers if torch.is_grad_enabled() else 1
+        present = present_positions(
+            docs,
+            masks * (1 + states.element_size()) if self.architecture.causal else 0,
+            "Masks of all positions",
+            "pass fewer documents at a time, cut the longest, or take causal=False",
+        )
         for layer in range(self.architecture.layers):
             states = states + self._attend(self._normalised(states), docs, present, layer)
             inner = self._project(f"expand_{layer}", self._normalised(states), docs)

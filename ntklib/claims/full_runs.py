@@ -117,7 +117,7 @@ def beside_full_runs(claims: pd.DataFrame, runs: list[FullRun]) -> pd.DataFrame:
 
 
 def _figure(claim: Any) -> str:
-    return f"{claim.measurement}: {verdict_in_words(claim.verdict, bool(claim.decisive))}"
+    return f"{claim.measurement}: {verdict_in_words(claim)}"
 
 
 def _beside(claim: Claim, claims: pd.DataFrame) -> str:

@@ -51,9 +51,10 @@ def verdict_from(measured: Any, expected: tuple[Any, ...], interval: Any = None)
     return ("supported" if inside else "not supported"), inside or outside
 
 
-def verdict_in_words(verdict: str, decisive: bool, doubt: str = "undecided") -> str:
-    """Write a verdict, and that it is open where part of the interval meets the expectation."""
-    return f"{verdict} ({doubt})" if verdict == "not supported" and not decisive else verdict
+def verdict_in_words(claim: Any, doubt: str = "undecided") -> str:
+    """Write a claim's verdict, and that it is open where part of the interval meets the expectation."""
+    undecided = claim.verdict == "not supported" and not claim.decisive
+    return f"{claim.verdict} ({doubt})" if undecided else claim.verdict
 
 
 def outcome(claim: Any, doubt: str = "undecided") -> str:
@@ -77,7 +78,7 @@ def outcome(claim: Any, doubt: str = "undecided") -> str:
     >>> outcome(SimpleNamespace(**found, reason="few networks"))
     'not supported (undecided) for short texts: few networks'
     """
-    head, condition = verdict_in_words(claim.verdict, bool(claim.decisive), doubt), claim.condition
+    head, condition = verdict_in_words(claim, doubt), claim.condition
     if claim.verdict == "not supported" and condition:
         head, condition = f"{head} for {condition}", ""
     return ": ".join(filter(None, [head, condition, claim.reason]))

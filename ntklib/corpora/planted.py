@@ -220,7 +220,7 @@ def plant(
         raise ValueError(
             f"length is {length}, but {name} needs sentences of at least {design.shortest} tokens."
         )
-    made = _planted(name, documents, length, seed, minimum_count, keep_texts)
+    made = _planted(name, design, documents, length, seed, minimum_count, keep_texts)
     # Arrays of their own: what the caller writes into one corpus is in no other.
     tokens = Documents(made.tokens.ids.copy(), made.tokens.offsets.copy())
     groups = None if made.groups is None else made.groups.copy()
@@ -231,10 +231,9 @@ def plant(
 
 @lru_cache(maxsize=64)
 def _planted(
-    name: str, documents: int, length: int, seed: int, minimum_count: int, keep_texts: bool
+    name: str, design: _Design, documents: int, length: int, seed: int, minimum_count: int, keep_texts: bool
 ) -> Corpus:
     """Make a corpus, which a sweep over models asks for once a model."""
-    design = _DESIGNS[name]
     sentences, labels, groups, truth = design.make(documents, length, np.random.default_rng(seed))
     raw = RawRows(
         texts=[" ".join(sentence) for sentence in sentences],
