@@ -8,7 +8,8 @@ from scipy import sparse
 
 from ntklib import cluster_partitions as workers
 from ntklib.documents import Documents
-from ntklib.feature_kernel import Curvature, KernelOperator, by_pattern
+from ntklib.feature_kernel import by_pattern
+from ntklib.kernel_operator import Curvature, KernelOperator
 from ntklib.memory import require_memory
 from ntklib.spectrum import FeatureMap
 from ntklib.stored_documents import StoredDocuments

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 
 from ntklib.cluster import PartitionedKernel
 from ntklib.documents import Documents
-from ntklib.feature_kernel import FeatureKernel, KernelOperator
+from ntklib.feature_kernel import FeatureKernel
 from ntklib.implicit_flow import solve_flow
+from ntklib.kernel_operator import KernelOperator
 from ntklib.logistic_flow import (
     checked_scores,
     checked_times,

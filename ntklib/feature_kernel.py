@@ -1,126 +1,18 @@
-"""The kernel of documents as an operator on their sparse features, and its largest eigenvalue."""
+"""The kernel of documents as an operator on their sparse features, in the memory of this process."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ntklib.kernel_operator import Curvature, KernelOperator
 from ntklib.logistic_flow import probability_change
 from ntklib.memory import INSTEAD_OF_FEATURES, require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap
 from ntklib.spectrum.columns import smallest_index
 
 _BLOCK = 2**20  # entries that are looked at together
-
-
-def largest_eigenvalue(
-    product: Callable[[np.ndarray], np.ndarray], size: int, start: Float[np.ndarray, " rows"] | None = None
-) -> float:
-    """``λ_max`` of a symmetric positive semi-definite operator, to one part in a thousand, from above.
-
-    Parameters
-    ----------
-    product : callable
-        ``v ↦ A v``.
-    size : int
-        Rows of ``A``.
-    start : (size,) array, optional
-        Where the Lanczos iteration starts; ones by default. It must not be orthogonal to the leading
-        eigenvector, as ones are to features that are centred.
-
-    Returns
-    -------
-    float
-
-    Notes
-    -----
-    A fixed start makes the iteration the same in each run. Source: ARPACK, through SciPy; its estimate is
-    below ``λ_max`` by at most one part in ten thousand, hence the factor 1.001.
-
-    Examples
-    --------
-    >>> matrix = np.diag([1.0, 2.0, 3.0, 4.0])
-    >>> 4 <= largest_eigenvalue(lambda v: matrix @ v, 4) <= 4.01
-    True
-    """
-    if size < 3:
-        return float(np.linalg.eigvalsh(np.stack([product(row) for row in np.eye(size)])).max())
-    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
-    first = np.ones(size) if start is None else start
-    return 1.001 * float(eigsh(operator, k=1, v0=first, tol=1e-4, return_eigenvectors=False)[0])
-
-
-class Curvature(ABC):
-    """``Φᵀ W Φ`` as an operator: the loss's curvature in the scores of the features."""
-
-    @abstractmethod
-    def __call__(self, ordered: np.ndarray) -> np.ndarray:
-        """``Φᵀ W Φ v``."""
-
-    @abstractmethod
-    def diagonal(self) -> np.ndarray:
-        """``Σ_i Φ_iu² p_i (1 − p_i)``: (P,), or (P, C) for several classes."""
-
-
-class KernelOperator(ABC):
-    """The kernel of the training documents, wherever their features are kept: what a flow needs of it.
-
-    Attributes
-    ----------
-    columns : FeatureColumns
-    pattern_weights : DataFrame
-    weights : (P,) float64
-        As of a :class:`~ntklib.spectrum.FeatureMap`.
-    ordered_weights : (P,) float64
-        The weights in the kernel's own order of the features, which :meth:`pulls`, :meth:`scores` and
-        :meth:`curvature` have, too.
-    """
-
-    columns: FeatureColumns
-    pattern_weights: pd.DataFrame
-    weights: Float[np.ndarray, " features"]
-    ordered_weights: Float[np.ndarray, " features"]
-
-    @property
-    @abstractmethod
-    def features(self) -> FeatureMap:
-        """All features in one place."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Return the number of documents."""
-
-    @abstractmethod
-    def __call__(self, dual: np.ndarray) -> np.ndarray:
-        """``Θ a``."""
-
-    @abstractmethod
-    def feature_scores(self, dual: np.ndarray) -> np.ndarray:
-        """``λ ∘ Φᵀ a``: what each feature adds to the score of a document that holds it once."""
-
-    @abstractmethod
-    def pulls(self, dual: np.ndarray) -> np.ndarray:
-        """``Φᵀ a``, in the kernel's own order of the features."""
-
-    @abstractmethod
-    def scores(self, ordered: np.ndarray) -> np.ndarray:
-        """``Φ v`` of values of the features, in the kernel's own order."""
-
-    @abstractmethod
-    def curvature(self, chances: np.ndarray) -> Curvature:
-        """``Φᵀ W Φ``, ``W`` the derivative of the probabilities ``p`` of the documents."""
-
-    @abstractmethod
-    def overlaps(self, probe: sparse.csr_array) -> Float[np.ndarray, "documents patterns"]:
-        """``Φ_S(x)·Φ_S(x_i)`` of one document ``x`` with each training document, by pattern."""
-
-    def largest_eigenvalue(self, start: Float[np.ndarray, " documents"] | None = None) -> float:
-        """``λ_max(Θ)``; see :func:`largest_eigenvalue`."""
-        return largest_eigenvalue(self, len(self), start)
 
 
 class FeatureKernel(KernelOperator):
@@ -202,9 +94,17 @@ class FeatureKernel(KernelOperator):
 
     def pulls_of_squares(self, values: np.ndarray) -> np.ndarray:
         """``Σ_i Φ_iu² v_i``, frequent features first."""
-        transpose = self._transpose
-        squares = (transpose.data**2, transpose.indices, transpose.indptr)
-        return sparse.csr_array(squares, shape=transpose.shape) @ values
+        held = self._transpose
+        cuts = np.searchsorted(held.indptr, np.arange(0, held.nnz, _BLOCK))
+        cuts = np.unique(np.concatenate([cuts, [0, held.shape[0]]]))
+        sums = []
+        # In blocks, for the squares of all entries would take their memory again.
+        for start, stop in pairwise(cuts.tolist()):
+            rows = held.indptr[start : stop + 1]
+            entries = slice(rows[0], rows[-1])
+            squares = (held.data[entries] ** 2, held.indices[entries], rows - rows[0])
+            sums.append(sparse.csr_array(squares, shape=(stop - start, held.shape[1])) @ values)
+        return np.concatenate(sums)
 
     def overlaps(self, probe: sparse.csr_array) -> Float[np.ndarray, "documents patterns"]:
         """``Φ_S(x)·Φ_S(x_i)`` of one document ``x`` with each training document, by pattern."""

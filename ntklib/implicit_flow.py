@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ntklib.feature_kernel import KernelOperator
+from ntklib.kernel_operator import KernelOperator
 from ntklib.logistic_flow import (
     checked_tolerance,
     integrate_residuals,

@@ -16,7 +16,7 @@ from scipy.special import softmax
 from ntklib.chebyshev import integrate
 from ntklib.documents import Documents
 from ntklib.dynamics import HasFeatureMap
-from ntklib.feature_kernel import largest_eigenvalue
+from ntklib.kernel_operator import largest_eigenvalue
 from ntklib.logistic_flow import checked_times, largest_curvature
 from ntklib.memory import require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap

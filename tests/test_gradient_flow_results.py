@@ -13,7 +13,8 @@ import ntklib
 from ntklib.corpora import Corpus
 from ntklib.documents import Documents
 from ntklib.dynamics import named_probes
-from ntklib.feature_kernel import FeatureKernel, default_time, largest_eigenvalue
+from ntklib.feature_kernel import FeatureKernel, default_time
+from ntklib.kernel_operator import largest_eigenvalue
 
 MLP = ntklib.MLP
 DOCUMENTS = [[0, 1], [2, 1], [3, 3, 0], [2]]

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import expit
 
 import ntklib
-from ntklib import implicit_flow
+from ntklib import feature_kernel, implicit_flow
 from ntklib.feature_kernel import FeatureKernel
 from ntklib.implicit_flow import STIFF, _LinearSystems, _step, integrate_implicitly, solve_flow
 from ntklib.logistic_flow import integrate_residuals, probabilities, probability_change, targets_of
@@ -89,7 +89,9 @@ def test_a_step_is_of_fourth_order():
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_curvature_is_that_of_the_features(classes):
+@pytest.mark.parametrize("block", [1, 50, 2**20])
+def test_curvature_is_that_of_the_features(classes, block, monkeypatch):
+    monkeypatch.setattr(feature_kernel, "_BLOCK", block)
     kernel, _, targets, _ = problem(ntklib.CNN(2), classes)
     rng = np.random.default_rng(0)
     chances = probabilities(rng.standard_normal(targets.shape))
