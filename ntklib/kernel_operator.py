@@ -1,4 +1,4 @@
-"""What a flow needs of a kernel of documents, wherever their features are kept, and its largest eigenvalue."""
+"""What a flow needs of a kernel of documents, wherever the features are, and its largest eigenvalue."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
