@@ -14,7 +14,7 @@ from ntklib.implicit_flow import STIFF, _LinearSystems, _step, integrate_implici
 from ntklib.logistic_flow import integrate_residuals, probabilities, probability_change, targets_of
 from tests.test_dynamics import random_corpus
 
-MODELS = [ntklib.MLP("relu"), ntklib.MLP("tanh"), ntklib.CNN(3, "gelu"), ntklib.LRNN("tanh")]
+MODELS = [ntklib.MLP("relu"), ntklib.MLP("tanh"), ntklib.CNN(3, "gelu")]
 
 
 class CountingKernel(FeatureKernel):
