@@ -175,9 +175,8 @@ def largest_eigenvalue(network: torch.nn.Module, docs: Any) -> float:
         operator = LinearOperator((size, size), matvec=kernel_times, dtype=np.float64)
         # A fixed start makes the iteration, and so the result, the same in each run.
         start = np.random.default_rng(0).standard_normal(size)
-        few = min(
-            size, 8
-        )  # the largest eigenvalue stands apart, so a small basis finds it with fewer products
+        # The largest eigenvalue stands apart, so a small basis finds it with fewer products.
+        few = min(size, 8)
         return float(eigsh(operator, k=1, v0=start, ncv=few, tol=1e-4, return_eigenvectors=False)[0])
 
 

@@ -131,9 +131,8 @@ class Activation:
                 raise ValueError(
                     f"order={order}: that derivative of {self.name!r} is no function but a Dirac delta."
                 )
-            result = np.reshape(
-                function(np.atleast_1d(array)), array.shape
-            )  # numpy makes scalars of 0-d arrays
+            # NumPy makes scalars of 0-d arrays.
+            result = np.reshape(function(np.atleast_1d(array)), array.shape)
         if not np.isfinite(result).all():
             where = array[~np.isfinite(result)].flat[0]
             raise ValueError(

@@ -173,9 +173,8 @@ def _read_file(
 
 def _records(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """Line on which each record begins, and its fields."""
-    limit = csv.field_size_limit(
-        min(sys.maxsize, 2**31 - 1)
-    )  # the default refuses a text of 131,072 characters
+    # The default refuses a text of 131,072 characters.
+    limit = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     begins = 1

@@ -116,9 +116,8 @@ class Vocabulary(Sequence[str]):
         unknown = self._ids.get(UNKNOWN)
         ids = [self._ids.get(token, unknown) for token in tokens]
         if None in ids:
-            from difflib import (
-                get_close_matches,
-            )  # only for the message: a search through the whole vocabulary
+            # Only for the message: a search through the whole vocabulary.
+            from difflib import get_close_matches
 
             token = tokens[ids.index(None)]
             near = get_close_matches(str(token), self.tokens, n=1)
