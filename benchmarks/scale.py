@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -170,7 +171,8 @@ def counted() -> Iterator[dict[str, int]]:
     """Count what a flow asks of its kernel, as a cluster would have to answer it.
 
     ``halves`` of a product: ``Φ v`` or ``Φᵀ a``; ``round_trips`` between client and workers; and
-    ``document_vectors``, numbers of all documents that travel with them.
+    ``document_vectors``, numbers of all documents that travel with them. What a call makes of others in one
+    trip, or on the workers alone, is taken off again: ``Θ a`` is both halves in one trip.
     """
     from ntklib.feature_kernel import FeatureKernel, _FeatureCurvature
 
@@ -211,6 +213,7 @@ def on_a_cluster(count: int, workers: int = 2) -> dict[str, Any]:
     from ntklib.stored_documents import open_documents
 
     with (
+        mock.patch.dict(os.environ),  # dask sets how memory is given back, for all later processes
         tempfile.TemporaryDirectory() as folder,
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,

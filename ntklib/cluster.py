@@ -72,6 +72,8 @@ class PartitionedKernel(KernelOperator):
     bytes_per_curvature : int
         What one product with the curvature sends, of which the implicit solver needs many a step:
         ``16 Σ_p P_p``, ``P_p`` the number of features of partition ``p``. No number of a document travels.
+    entries : int
+        Of the features of all partitions.
     partitions : int
         How many there are.
 
@@ -86,7 +88,7 @@ class PartitionedKernel(KernelOperator):
     -----
     Everything a worker holds is the result of a task from the documents: when a worker dies, its partitions
     are made again by the others, and no step is lost. Partitions are added up in a fixed order: the result
-    does not depend on which worker is the faster one, and equals the local one up to rounding.
+    does not depend on which worker is the faster one, and a product equals the local one up to rounding.
 
     Examples
     --------
@@ -129,7 +131,7 @@ class PartitionedKernel(KernelOperator):
         self.ordered_weights = self.weights
         self._error_bound = np.concatenate(bounds)
         self._ends = np.cumsum([len(bound) for bound in bounds])
-        self._entries = sum(entries for entries, _, _, _ in sizes)
+        self.entries = sum(entries for entries, _, _, _ in sizes)
         shared, number = sum(some for _, _, some, _ in sizes), sizes[0][3]
         self.bytes_per_curvature = 16 * sum(columns for _, columns, _, _ in sizes)
         self.partitions = len(sizes)
@@ -144,7 +146,9 @@ class PartitionedKernel(KernelOperator):
         duals = self._split(dual)
         pulls = self._on_each(workers.pull, duals)
         totals = [
-            self._submit(workers.total_of, pulls[start : start + _FAN_IN])
+            self._submit(
+                workers.total_of, self._places[start : start + _FAN_IN], pulls[start : start + _FAN_IN]
+            )
             for start in range(0, len(pulls), _FAN_IN)
         ]
         total = totals[0] if len(totals) == 1 else self._submit(sum, totals)
@@ -160,22 +164,29 @@ class PartitionedKernel(KernelOperator):
 
     def scores(self, ordered: np.ndarray) -> np.ndarray:
         """``Φ v``; each partition gets the values of its own features."""
-        checked_client(self._client)
         return np.concatenate(self._gather(self._on_each(workers.scores, self._shares(ordered))))
 
     def curvature(self, chances: np.ndarray) -> Curvature:
         """``Φᵀ W Φ``, with the probabilities ``p`` beside the documents on the workers."""
+        require_memory(
+            24 * self.bytes_per_curvature // 16,
+            "The features' scores of all partitions, on the client,",
+            'pass solver="explicit", which leaves them on the workers',
+        )
         return _PartitionedCurvature(self, chances)
 
     def _shares(self, ordered: np.ndarray) -> list[np.ndarray]:
+        return [ordered[columns] for columns in self._columns()]
+
+    def _columns(self) -> list[np.ndarray]:
         if self._columns_of is None:
             self._columns_of = self._gather(self._on_each(workers.columns_of))
-        return [ordered[columns] for columns in self._columns_of]
+        return self._columns_of
 
     def _total(self, parts: list[Any], classes: tuple[int, ...]) -> np.ndarray:
         """Sum of values of features that the partitions have, in a fixed order."""
         total = np.zeros((len(self.columns), *classes))
-        for columns, values in self._gather(parts):
+        for columns, values in zip(self._columns(), self._gather(parts), strict=True):
             total[columns] += values
         return total
 
@@ -188,7 +199,7 @@ class PartitionedKernel(KernelOperator):
     def features(self) -> FeatureMap:
         """All features, fetched from the workers."""
         require_memory(
-            2 * 12 * self._entries,
+            2 * 12 * self.entries,
             "The features of all partitions",
             "leave them on the workers: predict, residuals and attribution work there",
         )
@@ -201,14 +212,14 @@ class PartitionedKernel(KernelOperator):
             bound = self._error_bound[start : start + matrix.shape[0]]
             parts.append(FeatureMap(rows, self.columns, self.pattern_weights, bound))
             start += matrix.shape[0]
-        return FeatureMap.joined(parts, self._entries, len(self.columns))
+        return FeatureMap.joined(parts, self.entries, len(self.columns))
 
     def _split(self, dual: np.ndarray) -> list[np.ndarray]:
-        checked_client(self._client)
         return np.split(np.asarray(dual), self._ends[:-1])
 
     def _on_each(self, function: Any, *arguments: list[Any]) -> list[Any]:
         """One task for each partition, with its own arguments."""
+        checked_client(self._client)
         return [self._submit(function, *some) for some in zip(self._partitions, *arguments, strict=True)]
 
     def _submit(self, function: Any, *arguments: Any) -> Any:
@@ -229,8 +240,8 @@ class PartitionedKernel(KernelOperator):
 class _PartitionedCurvature(Curvature):
     def __init__(self, kernel: PartitionedKernel, chances: np.ndarray) -> None:
         self._kernel, self._classes = kernel, chances.shape[1:]
-        # Kept on the client, too, for partitions that are lost: a task has them as its argument.
-        self._chances = [kernel._submit(workers.kept, part) for part in kernel._split(chances)]
+        # The partition is an argument so that they are kept where it is.
+        self._chances = kernel._on_each(workers.kept_beside, kernel._split(chances))
 
     def __call__(self, ordered: np.ndarray) -> np.ndarray:
         shares = self._kernel._shares(ordered)

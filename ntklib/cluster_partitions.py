@@ -101,17 +101,16 @@ def sizes_of(partition: Partition) -> tuple[int, int, int, int]:
     return partition.own.nnz + partition.shared.nnz, len(place.columns), len(place.among), place.number
 
 
-def pull(partition: Partition, dual: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+def pull(partition: Partition, dual: np.ndarray) -> np.ndarray:
     """``Φ_pᵀ a_p`` of the columns that other partitions have, too."""
-    return partition.place.among, partition.shared.T @ dual, partition.place.number
+    return partition.shared.T @ dual
 
 
-def total_of(pulls: list[tuple[np.ndarray, np.ndarray, int]]) -> np.ndarray:
+def total_of(places: list[Place], pulls: list[np.ndarray]) -> np.ndarray:
     """Sum of the pulls of several partitions, over all columns that are shared."""
-    _, values, number = pulls[0]
-    total = np.zeros((number, *values.shape[1:]))
-    for among, some, _ in pulls:
-        total[among] += some
+    total = np.zeros((places[0].number, *pulls[0].shape[1:]))
+    for place, some in zip(places, pulls, strict=True):
+        total[place.among] += some
     return total
 
 
@@ -124,13 +123,13 @@ def product(partition: Partition, dual: np.ndarray, total: np.ndarray) -> np.nda
     )
 
 
-def pull_of_all(partition: Partition, dual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``Φ_pᵀ a_p`` of all columns of the partition, with their numbers."""
-    return partition.place.columns, np.concatenate([partition.own.T @ dual, partition.shared.T @ dual])
+def pull_of_all(partition: Partition, dual: np.ndarray) -> np.ndarray:
+    """``Φ_pᵀ a_p`` of all columns of the partition."""
+    return np.concatenate([partition.own.T @ dual, partition.shared.T @ dual])
 
 
-def kept(array: np.ndarray) -> np.ndarray:
-    """Keep an array on a worker."""
+def kept_beside(partition: Partition, array: np.ndarray) -> np.ndarray:
+    """Keep an array on the worker of a partition."""
     return array
 
 
@@ -145,18 +144,19 @@ def scores(partition: Partition, values: np.ndarray) -> np.ndarray:
     return partition.own @ values[:own] + partition.shared @ values[own:]
 
 
-def curvature_product(
-    partition: Partition, chances: np.ndarray, values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """``Φ_pᵀ W Φ_p v`` of documents with these probabilities, with the columns' numbers."""
+def curvature_product(partition: Partition, chances: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """``Φ_pᵀ W Φ_p v`` of documents with these probabilities."""
     return pull_of_all(partition, probability_change(chances, scores(partition, values)))
 
 
-def curvature_diagonal(partition: Partition, chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``Σ_i Φ_iu² p_i (1 − p_i)`` over the partition's documents, with the columns' numbers."""
+def curvature_diagonal(partition: Partition, chances: np.ndarray) -> np.ndarray:
+    """``Σ_i Φ_iu² p_i (1 − p_i)`` over the partition's documents."""
     values = chances * (1 - chances)
-    squares = [part.multiply(part).T @ values for part in (partition.own, partition.shared)]
-    return partition.place.columns, np.concatenate(squares)
+    squares = [
+        sparse.csr_array((part.data**2, part.indices, part.indptr), shape=part.shape)
+        for part in (partition.own, partition.shared)
+    ]
+    return np.concatenate([part.T @ values for part in squares])
 
 
 def rows_of(partition: Partition) -> tuple[sparse.csr_array, Int[np.ndarray, " features"]]:

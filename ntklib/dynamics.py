@@ -12,17 +12,19 @@ from jaxtyping import Float, Int
 from ntklib.cluster import PartitionedKernel
 from ntklib.documents import Documents
 from ntklib.feature_kernel import FeatureKernel
-from ntklib.implicit_flow import solve_flow
+from ntklib.implicit_flow import SOLVERS, solve_flow
 from ntklib.kernel_operator import KernelOperator
 from ntklib.logistic_flow import (
     checked_scores,
     checked_times,
+    checked_tolerance,
     largest_curvature,
+    outputs_of,
     probabilities,
     targets_of,
 )
 from ntklib.spectrum import FeatureColumns, FeatureMap, pattern_name
-from ntklib.validation import labelled_documents
+from ntklib.validation import labelled_documents, one_of
 
 
 @runtime_checkable
@@ -196,11 +198,13 @@ def gradient_flow(
     solver : {"auto", "explicit", "implicit"}
         The explicit one is :func:`~ntklib.chebyshev.integrate`, the implicit one
         :func:`~ntklib.implicit_flow.integrate_implicitly`. By default the explicit one, and the implicit one
-        where the largest decay rate times the last time is above 10⁵: it has many documents, or a long time.
+        where the flow is so stiff that it is faster: the largest decay rate times the last time is above 10⁵,
+        which many documents or a long time make, and for n-gram features above some 10⁶.
     client : dask.distributed.Client, optional
         Keeps the features of the training documents on the workers of this cluster, part by part, and
-        computes there: see :class:`~ntklib.cluster.PartitionedKernel`. The result is the same up to rounding,
-        also when workers die. It lasts as long as the cluster.
+        computes there: see :class:`~ntklib.cluster.PartitionedKernel`. The result is the same up to rounding
+        with the explicit solver, and within the tolerance with the implicit one, also when workers die. It
+        lasts as long as the cluster.
 
     Returns
     -------
@@ -214,6 +218,10 @@ def gradient_flow(
         If labels do not fit the documents, times do not increase, a probe is empty, the tolerance is not
         between 1e-12 and 1, the solver is unknown, the kernel of the documents is zero, or the client's
         cluster cannot work.
+    FloatingPointError
+        If the scores overflow, or more than 10,000 implicit steps are needed.
+    MemoryError
+        If the features, or the vectors of the implicit solver, cannot fit into memory.
 
     Notes
     -----
@@ -235,6 +243,8 @@ def gradient_flow(
     """
     documents, labels, classes = training_set(corpus)
     instants = checked_times(times)
+    checked_tolerance(tolerance)
+    one_of(solver, SOLVERS, "solver")
     named = named_probes(probes, documents, corpus)
     if client is None:
         kernel: KernelOperator = FeatureKernel(architecture.feature_map(documents))
@@ -261,7 +271,7 @@ def flow_of_kernel(
     refuse_zero(kernel)
     targets = targets_of(labels, classes)
     initial = checked_scores(initial_scores, targets.shape)
-    outputs = 1 if targets.ndim == 1 else classes
+    outputs = outputs_of(targets)
     if largest is None:
         largest = kernel.largest_eigenvalue()
     dual = solve_flow(kernel, largest, targets, initial, instants, tolerance, solver)

@@ -32,7 +32,7 @@ class FeatureKernel(KernelOperator):
     -----
     Inside, the features are numbered by falling frequency, and equally frequent ones as they first occur: the
     scores of the frequent ones then share cache lines, and those of the rest, most n-grams, are read one
-    after the other. All sums are taken in the order of the feature map, so no bit of a result depends on it.
+    after the other. All sums are taken in the order of the feature map, so no bit of a product depends on it.
     """
 
     def __init__(self, features: FeatureMap) -> None:
@@ -46,6 +46,7 @@ class FeatureKernel(KernelOperator):
         self.pattern_weights = features.pattern_weights
         self.weights = features.weights
         self.matrix = features.matrix
+        self.entries = int(features.matrix.nnz)
         self._order = _by_frequency(features.matrix)
         self.ordered_weights = self.weights[self._order]
         rows = features.matrix

@@ -15,14 +15,13 @@ from jaxtyping import Float
 
 from ntklib.kernel_operator import KernelOperator
 from ntklib.logistic_flow import (
-    checked_tolerance,
     integrate_residuals,
     largest_curvature,
+    outputs_of,
     probabilities,
     probability_change,
 )
 from ntklib.memory import require_memory
-from ntklib.validation import one_of
 
 Array = np.ndarray
 
@@ -49,11 +48,11 @@ MEMORY = [
 END = [*_FIFTH, 1.0, 1.0]
 
 STIFF = 1e5
-"""From this largest decay rate times the time on, the implicit solver is the faster one."""
+"""From this largest decay rate times the time on, the implicit solver is the faster one for a perceptron."""
 SOLVERS = ("auto", "explicit", "implicit")
-SHARE = 0.2  # of the tolerance, that one linear system may miss its solution by
+SHARE = 0.2  # of the tolerance, that one linear system may miss the scores in it by
 MOST_ITERATIONS = 1000
-_VECTORS = 9  # of features, that are held at once
+MOST_STEPS = 10_000
 
 
 def solve_flow(
@@ -67,6 +66,9 @@ def solve_flow(
 ) -> Float[Array, "times documents *classes"]:
     """``α`` at each of ``instants``, by the solver asked for, or by the one that is likely to be faster.
 
+    An implicit step handles vectors of all features where an explicit one handles entries: the more features
+    there are for the entries, as of n-grams, the stiffer a flow has to be.
+
     Parameters
     ----------
     kernel, largest_eigenvalue, targets, initial, instants, tolerance
@@ -74,20 +76,44 @@ def solve_flow(
     solver : {"auto", "explicit", "implicit"}
         See :func:`~ntklib.dynamics.gradient_flow`.
 
+    Returns
+    -------
+    (T, N) or (T, N, C) float64
+
     Raises
     ------
-    ValueError
-        If the solver or the tolerance is none that exists.
+    FloatingPointError, MemoryError
+        As :func:`integrate_implicitly`. Where no solver was asked for, the explicit one needs less memory.
     """
-    if one_of(solver, SOLVERS, "solver") == "auto":
-        outputs = 1 if targets.ndim == 1 else targets.shape[1]
-        stiff = largest_curvature(outputs) * largest_eigenvalue * instants[-1] > STIFF
-        solver = "implicit" if stiff else "explicit"
+    problem = (kernel, largest_eigenvalue, targets, initial, instants, tolerance)
+    if solver == "auto":
+        stiffness = largest_curvature(outputs_of(targets)) * largest_eigenvalue * instants[-1]
+        stiff = stiffness > STIFF * (1 + 5 * len(kernel.weights) / kernel.entries) ** 2
+        solver = "implicit" if stiff and _fits(kernel, targets) else "explicit"
     if solver == "explicit":
-        return integrate_residuals(kernel, largest_eigenvalue, targets, initial, instants, tolerance)
-    checked_tolerance(tolerance)
-    states = integrate_implicitly(kernel, largest_eigenvalue, targets, initial, instants, tolerance)
-    return np.stack(list(states))
+        return integrate_residuals(*problem)
+    return np.stack(list(integrate_implicitly(*problem)))
+
+
+def predicted_bytes(kernel: KernelOperator, targets: Array) -> int:
+    """Most memory that the implicit solver takes: vectors of the features and of the documents."""
+    return 8 * outputs_of(targets) * (9 * len(kernel.weights) + 26 * len(kernel))
+
+
+def _check_memory(kernel: KernelOperator, targets: Array) -> None:
+    require_memory(
+        predicted_bytes(kernel, targets),
+        f"An implicit solver for {len(kernel.weights):,} features and {len(kernel):,} documents",
+        'pass solver="explicit", which takes more products and less memory',
+    )
+
+
+def _fits(kernel: KernelOperator, targets: Array) -> bool:
+    try:
+        _check_memory(kernel, targets)
+    except MemoryError:
+        return False
+    return True
 
 
 def integrate_implicitly(
@@ -124,15 +150,16 @@ def integrate_implicitly(
     Raises
     ------
     FloatingPointError
-        If the kernel holds NaN or infinity, or a linear system is not solved in 1,000 iterations.
+        If the kernel holds NaN or infinity, or more than 10,000 steps are needed.
     MemoryError
-        If the vectors of features cannot fit into memory.
+        If the vectors of features and documents cannot fit into memory.
 
     Notes
     -----
-    Each linear system is solved until the largest error of a score that it leaves is a fifth of the
-    tolerance; this error is computed, not estimated. Source: Hairer & Wanner (1996) for the method;
-    derivation for the system in the features.
+    Each linear system is solved until the scores that stand in it, ``F z`` for ``Θ U``, are right to a fifth
+    of the tolerance. Rounding is amplified up to that error: results on another machine, or on a cluster, are
+    equal within the tolerance, and not to the last digits as those of the explicit solver are. Source: Hairer
+    & Wanner (1996) for the method; derivation for the system in the features.
 
     Examples
     --------
@@ -145,23 +172,29 @@ def integrate_implicitly(
     >>> [(3 * a[0]).round(4) for a in integrate_implicitly(kernel, 3.0, one, 0 * one, times, 1e-7)]
     [np.float64(1.0737), np.float64(1.6728)]
     """
-    outputs = 1 if targets.ndim == 1 else targets.shape[1]
-    require_memory(
-        8 * _VECTORS * len(kernel.weights) * outputs,
-        f"An implicit solver for {len(kernel.weights):,} features and {outputs} scores a document",
-        'pass solver="explicit", which needs more evaluations and less memory',
-    )
+    _check_memory(kernel, targets)
     dual, scores, now = np.zeros(targets.shape), initial.copy(), 0.0
     before: tuple[float, float] | None = None
-    step = 1 / max(largest_curvature(outputs) * largest_eigenvalue, np.finfo(float).tiny)
+    step = 1 / max(largest_curvature(outputs_of(targets)) * largest_eigenvalue, np.finfo(float).tiny)
+    steps = 0
     systems = _LinearSystems(kernel, SHARE * tolerance)
     for instant in instants:
         while now < instant:
             remaining = instant - now
             last = step >= remaining * (1 - 1e-12)
             size = remaining if last else min(step, remaining / 2)
+            steps += 1
+            if steps > MOST_STEPS:
+                raise FloatingPointError(
+                    f"the implicit solver took {MOST_STEPS:,} steps to time {now:g}, and not to {instant:g}: "
+                    "pass an earlier time, or a larger tolerance."
+                )
             systems.at(scores, GAMMA * size)
-            change, score_change, error = _step(systems, targets, scores, size)
+            try:
+                change, score_change, error = _step(systems, targets, scores, size)
+            except _Unsolved:  # a shorter step has a better system
+                step, before = size / 4, None
+                continue
             relative = float(np.abs(error / (1 + np.abs(scores + score_change))).max()) / tolerance
             if not np.isfinite(relative):
                 raise FloatingPointError(
@@ -173,7 +206,7 @@ def integrate_implicitly(
                 dual, scores = dual + change, scores + score_change
                 now = instant if last else now + size
                 if before is not None:
-                    # As the flow slows down, a step that grows with it has the same error again.
+                    # Predictive (Gustafsson): as the flow slows down, a step that grows has the same error.
                     growth *= size / before[0] * (before[1] / relative) ** (1 / 4)
                 before = size, relative
                 growth = min(5.0, max(0.2, growth))
@@ -203,8 +236,12 @@ def _sum(factors: list[float], terms: list[Array]) -> Any:
     return sum((factor * term for factor, term in zip(factors, terms, strict=True)), 0.0)
 
 
+class _Unsolved(ArithmeticError):
+    """A linear system that the conjugate gradients do not solve in so many iterations."""
+
+
 class _LinearSystems:
-    """``(1 + g W Θ) U = b`` of one step, to a given error of the scores ``Θ U``."""
+    """``(1 + g W Θ) U = b`` of one step, with a given error of the scores that stand for ``Θ U`` in it."""
 
     def __init__(self, kernel: KernelOperator, tolerance: float) -> None:
         self.kernel, self.tolerance = kernel, tolerance
@@ -225,12 +262,11 @@ class _LinearSystems:
         solution = np.zeros_like(residual)
         scaled = residual / self.diagonal
         direction, square = scaled, _inner(residual, scaled)
-        missing = np.inf
         for _ in range(MOST_ITERATIONS):
             if not np.isfinite(square):
                 return np.full_like(right, np.nan), np.full_like(right, np.nan)
             if np.sqrt(square) * self.error_per_residual <= self.tolerance / 2:
-                # Fᵀ U is the solution and its residual, so what the residual adds to the scores is the error.
+                # FᵀU is z and its residual: with the scores F z in the system, Θ U is these and the rest.
                 found = self.kernel.scores(_rows(self.roots, solution))
                 rest = self.kernel.scores(_rows(self.roots, residual))
                 missing = float(np.abs(rest / self.scale).max())
@@ -246,10 +282,7 @@ class _LinearSystems:
             scaled = residual / self.diagonal
             square, before = _inner(residual, scaled), square
             direction = scaled + square / before * direction
-        raise FloatingPointError(
-            f"the implicit solver leaves an error of {missing:.1e} in the scores after {MOST_ITERATIONS:,} "
-            'iterations: pass a larger tolerance, or solver="explicit".'
-        )
+        raise _Unsolved
 
 
 def _rows(factors: Array, array: Array) -> Array:

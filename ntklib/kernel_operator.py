@@ -70,6 +70,8 @@ class KernelOperator(ABC):
     pattern_weights : DataFrame
     weights : (P,) float64
         As of a :class:`~ntklib.spectrum.FeatureMap`.
+    entries : int
+        How many entries of the features are not zero.
     ordered_weights : (P,) float64
         The weights in the kernel's own order of the features, which :meth:`pulls`, :meth:`scores` and
         :meth:`curvature` have, too.
@@ -79,6 +81,7 @@ class KernelOperator(ABC):
     pattern_weights: pd.DataFrame
     weights: Float[np.ndarray, " features"]
     ordered_weights: Float[np.ndarray, " features"]
+    entries: int
 
     @property
     @abstractmethod

@@ -34,6 +34,11 @@ def probability_change(chances: np.ndarray, score_change: np.ndarray) -> np.ndar
     return chances * (score_change - (chances * score_change).sum(axis=1, keepdims=True))
 
 
+def outputs_of(targets: np.ndarray) -> int:
+    """Scores a document: one, or one a class."""
+    return 1 if targets.ndim == 1 else targets.shape[1]
+
+
 def targets_of(labels: np.ndarray, classes: int) -> Float[np.ndarray, "documents *classes"]:
     """``y``: the label itself for two classes, its indicator for more."""
     return labels.astype(np.float64) if classes == 2 else np.eye(classes)[labels]
@@ -93,13 +98,11 @@ def integrate_residuals(
     tolerance : float
         Largest error of a score that a step may add, relative to ``1 + |s|``.
     """
-    checked_tolerance(tolerance)
-    outputs = 1 if targets.ndim == 1 else targets.shape[1]
     states = integrate(
         lambda dual: targets - probabilities(initial + kernel(dual)),
         np.zeros(targets.shape),
         instants,
-        largest_curvature(outputs) * largest_eigenvalue,
+        largest_curvature(outputs_of(targets)) * largest_eigenvalue,
         lambda error, dual: float(
             np.abs(kernel(error) / (1 + np.abs(initial + kernel(dual)))).max() / tolerance
         ),
@@ -209,6 +212,7 @@ def kernel_flow(
     if given.min() < 0 or given.max() >= checked_integer(classes, "classes", 2):
         raise ValueError(f"labels must be 0 to {classes - 1}, not {int(given.min())} to {int(given.max())}.")
     instants = checked_times(times)
+    checked_tolerance(tolerance)
     targets = targets_of(given, classes)
     initial = checked_scores(initial_scores, targets.shape)
     largest = float(np.linalg.eigvalsh(matrix)[-1])

@@ -3,11 +3,14 @@
 import os
 import signal
 from functools import partial
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import ntklib
+from benchmarks.scale import sentences
+from ntklib import cluster_partitions as workers
 from ntklib.cluster import PartitionedKernel, _PartitionedCurvature
 from ntklib.documents import Documents
 from ntklib.feature_kernel import FeatureKernel
@@ -20,6 +23,9 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture(scope="module")
 def client():
     with (
+        mock.patch.dict(
+            os.environ
+        ),  # dask sets how memory is given back, for all later processes of the tests
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
         ) as cluster,
@@ -99,6 +105,25 @@ def test_features_of_one_partition_alone_do_not_travel(client):
     assert kernel.bytes_per_product == 8 * (3 * 4 + 2 * bias_and_token + 2 * bias_and_token)
     bias_and_tokens = 4
     assert kernel.bytes_per_curvature == 16 * 2 * bias_and_tokens
+    ordered = np.ones(len(kernel.columns))
+    sent = sum(share.nbytes for share in kernel._shares(ordered))
+    curvature = kernel.curvature(np.full(4, 0.5))
+    returned = kernel._gather(
+        kernel._on_each(workers.curvature_product, curvature._chances, kernel._shares(ordered))
+    )
+    assert sent + sum(part.nbytes for part in returned) == kernel.bytes_per_curvature
+
+
+def test_an_implicit_flow_that_is_stiff_equals_the_local_one_within_the_tolerance(client):
+    """Conjugate gradients amplify rounding up to the error that they leave: no 1e-10 here."""
+    documents, labels = next(sentences(400))
+    settings = {"solver": "implicit", "tolerance": 1e-3}
+    first = ntklib.gradient_flow(ntklib.CNN(2), (documents, labels), [0.0])
+    times = [4e4 / first.largest_eigenvalue]
+    here = ntklib.gradient_flow(ntklib.CNN(2), (documents, labels), times, **settings)
+    there = ntklib.gradient_flow(ntklib.CNN(2), (documents, labels), times, client=client, **settings)
+    scores, others = there.predict(documents), here.predict(documents)
+    assert (np.abs(scores - others) <= 1e-3 * (1 + np.abs(others))).all()
 
 
 @pytest.mark.parametrize("number", [1, 25])

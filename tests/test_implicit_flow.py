@@ -1,5 +1,6 @@
 """The implicit solver of the flow: against other solvers, its order, its cost, and what it refuses."""
 
+import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -139,13 +140,15 @@ def test_its_cost_hardly_grows_with_the_number_of_documents():
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("times_stiff", [0.5, 2.0])
-def test_the_solver_is_chosen_by_the_stiffness(classes, times_stiff):
-    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"), classes, documents=5)
+@pytest.mark.parametrize("times_stiff", [0.9, 1.1])
+@pytest.mark.parametrize("model", [ntklib.MLP("tanh"), ntklib.CNN(3)])
+def test_the_solver_is_chosen_by_the_stiffness_and_the_features_for_an_entry(classes, times_stiff, model):
+    kernel, largest, targets, initial = problem(model, classes, documents=5)
+    above = times_stiff > 1
+    times_stiff *= (1 + 5 * len(kernel.weights) / kernel.matrix.nnz) ** 2
     time = times_stiff * STIFF / (largest * (0.25 if classes == 2 else 0.5))
     chosen = solve_flow(kernel, largest, targets, initial, np.array([time]), 0.1)
-    solver = "implicit" if times_stiff > 1 else "explicit"
-    other = "explicit" if times_stiff > 1 else "implicit"
+    solver, other = ("implicit", "explicit") if above else ("explicit", "implicit")
     own, another = (
         solve_flow(kernel, largest, targets, initial, np.array([time]), 0.1, one) for one in (solver, other)
     )
@@ -167,21 +170,51 @@ def test_what_is_not_finite_or_not_solved_is_refused_and_never_returned():
     with pytest.raises(FloatingPointError, match="not finite at time 0: the kernel holds NaN"):
         next(integrate_implicitly(kernel, largest, targets, np.full_like(initial, np.nan), np.ones(1), 1e-3))
     with (
-        mock.patch.object(implicit_flow, "MOST_ITERATIONS", 1),
-        pytest.raises(
-            FloatingPointError, match=r"leaves an error of .* 1 iterations: pass a larger tolerance"
-        ),
+        mock.patch.object(implicit_flow, "MOST_STEPS", 5),
+        pytest.raises(FloatingPointError, match=r"took 5 steps to time .* not to 100: pass an earlier time"),
     ):
         next(integrate_implicitly(kernel, largest, targets, initial, np.array([100.0]), 1e-6))
+
+
+def test_a_system_that_is_not_solved_shortens_the_step():
+    kernel, largest, targets, initial = problem(ntklib.MLP("relu"))
+    problem_here = (kernel, largest, targets, initial, np.array([1.0]), 1e-3)
+    usual = next(integrate_implicitly(*problem_here))
+    with mock.patch.object(implicit_flow, "MOST_ITERATIONS", 6):
+        found = next(integrate_implicitly(*problem_here))
+    assert (found != usual).any()
+    assert kernel(found) == pytest.approx(kernel(usual), abs=1e-2)
 
 
 def test_features_that_cannot_fit_are_refused_with_the_alternative():
     kernel, largest, targets, initial = problem(ntklib.MLP("tanh"))
     with (
         mock.patch("ntklib.memory.psutil.virtual_memory", return_value=mock.Mock(available=1000)),
-        pytest.raises(MemoryError, match=r"31 features and 1 scores a document .* pass solver=.explicit"),
+        pytest.raises(MemoryError, match=r"31 features and 40 documents .* pass solver=.explicit"),
     ):
         next(integrate_implicitly(kernel, largest, targets, initial, np.ones(1), 1e-3))
+
+
+def test_where_the_implicit_solver_does_not_fit_the_explicit_one_is_taken():
+    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"), documents=5)
+    problem_here = (kernel, largest, targets, initial, np.array([1000 * STIFF / largest]), 0.1)
+    with mock.patch("ntklib.memory.psutil.virtual_memory", return_value=mock.Mock(available=1000)):
+        chosen = solve_flow(*problem_here)
+    np.testing.assert_array_equal(chosen, solve_flow(*problem_here, "explicit"))
+
+
+@pytest.mark.parametrize(("documents", "classes"), [(20_000, 2), (5_000, 3)])
+def test_the_prediction_of_memory_bounds_it_and_is_below_twice_that(documents, classes):
+    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"), classes, documents=documents)
+    solve_flow(kernel, largest, targets, initial, np.array([1e-9]), 1e-2, "implicit")
+    tracemalloc.start()
+    try:
+        solve_flow(kernel, largest, targets, initial, np.array([1e-3]), 1e-2, "implicit")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= implicit_flow.predicted_bytes(kernel, targets) + 1e5
+    assert implicit_flow.predicted_bytes(kernel, targets) < 2 * peak
 
 
 def test_change_of_probabilities_is_their_derivative():
