@@ -175,6 +175,22 @@ def test_the_solver_is_chosen_by_the_stiffness_and_the_features_for_an_entry(cla
     assert (chosen != another).any()
 
 
+def test_gradient_flow_takes_the_solver_that_is_asked_for():
+    docs, labels = random_corpus(0)
+    kernel, largest, targets, initial = problem(ntklib.MLP("relu"))
+    duals = {}
+    for solver in ("explicit", "implicit"):
+        found = ntklib.gradient_flow(ntklib.MLP("relu"), (docs, labels), [1.0], solver=solver)
+        duals[solver] = solve_flow(kernel, largest, targets, initial, np.ones(1), 1e-4, solver)
+        np.testing.assert_array_equal(found.dual, duals[solver])
+    assert (duals["explicit"] != duals["implicit"]).any()
+    for default in (
+        ntklib.gradient_flow(ntklib.MLP("relu"), (docs, labels), [1.0]).dual,
+        solve_flow(kernel, largest, targets, initial, np.ones(1), 1e-4),
+    ):
+        np.testing.assert_array_equal(default, duals["explicit"])
+
+
 def test_the_classifier_has_it_too():
     docs, labels = random_corpus(0)
     explicit = ntklib.NTKClassifier("mlp", input="tokens", time=1.0).fit(docs, labels)
