@@ -46,18 +46,18 @@ def kill_a_worker(client):
     os.kill(victim, signal.SIGKILL)
 
 
-def kills_a_worker_at_product(number, client, monkeypatch):
-    """Let the kernel's product of that number find one of two workers dead; say how many were taken."""
+def kills_a_worker_at_product(number, client, monkeypatch, operator=PartitionedKernel):
+    """Let the operator's product of that number find one of two workers dead; say how many were taken."""
     taken = []
-    product = PartitionedKernel.__call__
+    product = operator.__call__
 
-    def watched(kernel, dual):
-        taken.append(len(dual))
+    def watched(self, values):
+        taken.append(len(values))
         if len(taken) == number:
             kill_a_worker(client)
-        return product(kernel, dual)
+        return product(self, values)
 
-    monkeypatch.setattr(PartitionedKernel, "__call__", watched)
+    monkeypatch.setattr(operator, "__call__", watched)
     return taken
 
 
@@ -141,16 +141,7 @@ def test_a_worker_killed_in_the_middle_of_a_step_of_the_implicit_solver_loses_no
     corpus = random_corpus(0)
     settings = {"times": [0.05], "tolerance": 1e-2, "solver": "implicit"}
     here = ntklib.gradient_flow(ntklib.MLP(), corpus, **settings)
-    taken = []
-    product = _PartitionedCurvature.__call__
-
-    def watched(curvature, values):
-        taken.append(len(values))
-        if len(taken) == 5:
-            kill_a_worker(client)
-        return product(curvature, values)
-
-    monkeypatch.setattr(_PartitionedCurvature, "__call__", watched)
+    taken = kills_a_worker_at_product(5, client, monkeypatch, _PartitionedCurvature)
     there = ntklib.gradient_flow(ntklib.MLP(), corpus, **settings, client=client)
     assert len(taken) > 5
     equal_as_promised(there.scores, here.scores)
