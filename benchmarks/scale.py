@@ -181,7 +181,8 @@ def counted() -> Iterator[dict[str, int]]:
         (FeatureKernel, "pulls"): (1, 1, 1),
         (FeatureKernel, "pulls_of_squares"): (1, 1, 1),
         (FeatureKernel, "scores"): (1, 1, 1),
-        (FeatureKernel, "__call__"): (0, -1, 1),  # one map and one reduction; α travels twice
+        (FeatureKernel, "feature_scores"): (1, 1, 1),
+        (FeatureKernel, "__call__"): (2, 1, 3),  # one map and one reduction; α travels twice
         (_FeatureCurvature, "__call__"): (0, -1, -2),  # what documents have stays on the workers
     }
 

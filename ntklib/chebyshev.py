@@ -13,6 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from ntklib.adaptive_steps import advance
+
 State = np.ndarray
 
 
@@ -104,29 +106,25 @@ def integrate(
     >>> bool(abs(next(decay)[0] - np.exp(-1)) < 1e-6)
     True
     """
-    state, now = np.array(start, dtype=np.float64), 0.0
+    state = np.array(start, dtype=np.float64)
     slope = rate(state)
-    step = 1 / max(spectral_radius, np.finfo(float).tiny)
-    for time in times:
-        while now < time:
-            remaining = time - now
-            last = step >= remaining * (1 - 1e-12)
-            size = remaining if last else min(step, remaining / 2)
-            stages = max(2, 1 + int(np.sqrt(1 + 1.54 * size * spectral_radius)))
-            proposal = _step(rate, state, slope, size, stages)
-            proposal_slope = rate(proposal)
-            estimate = 0.8 * (state - proposal) + 0.4 * size * (slope + proposal_slope)
-            error = error_norm(estimate, proposal)
-            if not np.isfinite(error):
-                raise FloatingPointError(
-                    f"the gradient flow is not finite at time {now:g}: the kernel holds NaN or infinity."
-                )
-            growth = min(5.0, max(0.1, 0.8 / max(error, 1e-12) ** (1 / 3)))
-            if error <= 1:
-                state, slope = proposal, proposal_slope
-                now = time if last else now + size
-                # A step cut short to hit an output time says nothing against the longer one.
-                step = max(step, size * growth) if last else size * growth
-            else:
-                step = size * min(growth, 0.8)
+
+    def attempt(now: float, size: float) -> tuple[bool, float]:
+        nonlocal state, slope
+        stages = max(2, 1 + int(np.sqrt(1 + 1.54 * size * spectral_radius)))
+        proposal = _step(rate, state, slope, size, stages)
+        proposal_slope = rate(proposal)
+        estimate = 0.8 * (state - proposal) + 0.4 * size * (slope + proposal_slope)
+        error = error_norm(estimate, proposal)
+        if not np.isfinite(error):
+            raise FloatingPointError(
+                f"the gradient flow is not finite at time {now:g}: the kernel holds NaN or infinity."
+            )
+        growth = min(5.0, max(0.1, 0.8 / max(error, 1e-12) ** (1 / 3)))
+        if error > 1:
+            return False, size * min(growth, 0.8)
+        state, slope = proposal, proposal_slope
+        return True, size * growth
+
+    for _ in advance(times, 1 / max(spectral_radius, np.finfo(float).tiny), attempt):
         yield state

@@ -18,7 +18,7 @@ from ntklib.documents import Documents
 from ntklib.explanations import Explanation, explain_score
 from ntklib.feature_kernel import FeatureKernel, default_time
 from ntklib.implicit_flow import solve_flow
-from ntklib.logistic_flow import checked_times, checked_tolerance, probabilities, targets_of
+from ntklib.logistic_flow import FlowProblem, checked_times, checked_tolerance, probabilities, targets_of
 from ntklib.spectrum import FeatureColumns, FeatureMap
 
 INPUTS = ("counts", "tokens", "text")
@@ -157,11 +157,8 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
         self.largest_eigenvalue_ = kernel.largest_eigenvalue(start)
         targets = targets_of(labels, classes)
         instants = checked_times([self.time_])
-        initial = np.zeros(targets.shape)
-        states = solve_flow(
-            kernel, self.largest_eigenvalue_, targets, initial, instants, checked_tolerance(self.tolerance)
-        )
-        self.dual_ = states[-1]
+        problem = FlowProblem(kernel, self.largest_eigenvalue_, targets, np.zeros(targets.shape))
+        self.dual_ = solve_flow(problem, instants, checked_tolerance(self.tolerance))[-1]
         self.feature_scores_ = kernel.feature_scores(self.dual_)
         return self
 

@@ -9,7 +9,7 @@ from scipy import sparse
 from ntklib import cluster_partitions as workers
 from ntklib.documents import Documents
 from ntklib.feature_kernel import by_pattern
-from ntklib.kernel_operator import Curvature, KernelOperator
+from ntklib.kernel_operator import Curvature, KernelOperator, times_rows
 from ntklib.memory import require_memory
 from ntklib.spectrum import FeatureMap
 from ntklib.stored_documents import StoredDocuments
@@ -156,7 +156,7 @@ class PartitionedKernel(KernelOperator):
 
     def feature_scores(self, dual: np.ndarray) -> np.ndarray:
         """``λ ∘ Φᵀ a``, on the client: what each feature adds to a score where it occurs once."""
-        return (self.weights * self.pulls(dual).T).T
+        return times_rows(self.weights, self.pulls(dual))
 
     def pulls(self, dual: np.ndarray) -> np.ndarray:
         """``Φᵀ a``, on the client."""

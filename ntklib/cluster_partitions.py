@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from ntklib.documents import Documents
+from ntklib.kernel_operator import times_rows
 from ntklib.logistic_flow import probability_change
 from ntklib.spectrum import FeatureColumns, FeatureMap
 from ntklib.stored_documents import mapped_documents
@@ -118,8 +119,8 @@ def product(partition: Partition, dual: np.ndarray, total: np.ndarray) -> np.nda
     """``Θ a`` of the partition's documents, given the sums over all partitions of what is shared."""
     place, weights = partition.place, partition.weights
     own, shared = partition.own.T @ dual, total[place.among]
-    return partition.own @ (weights[: place.own] * own.T).T + (
-        partition.shared @ (weights[place.own :] * shared.T).T
+    return partition.own @ times_rows(weights[: place.own], own) + (
+        partition.shared @ times_rows(weights[place.own :], shared)
     )
 
 

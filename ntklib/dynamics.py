@@ -15,6 +15,7 @@ from ntklib.feature_kernel import FeatureKernel
 from ntklib.implicit_flow import SOLVERS, solve_flow
 from ntklib.kernel_operator import KernelOperator
 from ntklib.logistic_flow import (
+    FlowProblem,
     checked_scores,
     checked_times,
     checked_tolerance,
@@ -274,7 +275,7 @@ def flow_of_kernel(
     outputs = outputs_of(targets)
     if largest is None:
         largest = kernel.largest_eigenvalue()
-    dual = solve_flow(kernel, largest, targets, initial, instants, tolerance, solver)
+    dual = solve_flow(FlowProblem(kernel, largest, targets, initial), instants, tolerance, solver)
 
     probe_matrix = architecture.feature_map(list(named.values()), kernel.columns).matrix
     values = np.stack([probe_matrix @ kernel.feature_scores(state) for state in dual])

@@ -13,15 +13,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ntklib.kernel_operator import KernelOperator
-from ntklib.logistic_flow import (
-    integrate_residuals,
-    largest_curvature,
-    outputs_of,
-    probabilities,
-    probability_change,
-)
-from ntklib.memory import require_memory
+from ntklib.adaptive_steps import advance
+from ntklib.kernel_operator import KernelOperator, times_rows
+from ntklib.logistic_flow import FlowProblem, integrate_residuals, probabilities, probability_change
+from ntklib.memory import fits_into_memory, require_memory
 
 Array = np.ndarray
 
@@ -56,13 +51,7 @@ MOST_STEPS = 10_000
 
 
 def solve_flow(
-    kernel: KernelOperator,
-    largest_eigenvalue: float,
-    targets: Float[Array, "documents *classes"],
-    initial: Float[Array, "documents *classes"],
-    instants: Float[Array, " times"],
-    tolerance: float,
-    solver: str = "auto",
+    problem: FlowProblem, instants: Float[Array, " times"], tolerance: float, solver: str = "auto"
 ) -> Float[Array, "times documents *classes"]:
     """``α`` at each of ``instants``, by the solver asked for, or by the one that is likely to be faster.
 
@@ -71,7 +60,7 @@ def solve_flow(
 
     Parameters
     ----------
-    kernel, largest_eigenvalue, targets, initial, instants, tolerance
+    problem, instants, tolerance
         As of :func:`integrate_implicitly`.
     solver : {"auto", "explicit", "implicit"}
         See :func:`~ntklib.dynamics.gradient_flow`.
@@ -85,44 +74,23 @@ def solve_flow(
     FloatingPointError, MemoryError
         As :func:`integrate_implicitly`. Where no solver was asked for, the explicit one needs less memory.
     """
-    problem = (kernel, largest_eigenvalue, targets, initial, instants, tolerance)
     if solver == "auto":
-        stiffness = largest_curvature(outputs_of(targets)) * largest_eigenvalue * instants[-1]
+        kernel = problem.kernel
+        stiffness = problem.fastest_rate * instants[-1]
         stiff = stiffness > STIFF * (1 + 5 * len(kernel.weights) / kernel.entries) ** 2
-        solver = "implicit" if stiff and _fits(kernel, targets) else "explicit"
+        solver = "implicit" if stiff and fits_into_memory(predicted_bytes(problem)) else "explicit"
     if solver == "explicit":
-        return integrate_residuals(*problem)
-    return np.stack(list(integrate_implicitly(*problem)))
+        return integrate_residuals(problem, instants, tolerance)
+    return np.stack(list(integrate_implicitly(problem, instants, tolerance)))
 
 
-def predicted_bytes(kernel: KernelOperator, targets: Array) -> int:
+def predicted_bytes(problem: FlowProblem) -> int:
     """Most memory that the implicit solver takes: vectors of the features and of the documents."""
-    return 8 * outputs_of(targets) * (9 * len(kernel.weights) + 26 * len(kernel))
-
-
-def _check_memory(kernel: KernelOperator, targets: Array) -> None:
-    require_memory(
-        predicted_bytes(kernel, targets),
-        f"An implicit solver for {len(kernel.weights):,} features and {len(kernel):,} documents",
-        'pass solver="explicit", which takes more products and less memory',
-    )
-
-
-def _fits(kernel: KernelOperator, targets: Array) -> bool:
-    try:
-        _check_memory(kernel, targets)
-    except MemoryError:
-        return False
-    return True
+    return 8 * problem.outputs * (9 * len(problem.kernel.weights) + 26 * len(problem.targets))
 
 
 def integrate_implicitly(
-    kernel: KernelOperator,
-    largest_eigenvalue: float,
-    targets: Float[Array, "documents *classes"],
-    initial: Float[Array, "documents *classes"],
-    instants: Float[Array, " times"],
-    tolerance: float,
+    problem: FlowProblem, instants: Float[Array, " times"], tolerance: float
 ) -> Iterator[Float[Array, "documents *classes"]]:
     """Solve ``dα/dt = y − p(s_0 + Θ α)``, ``α(0) = 0``, and yield ``α`` at each of ``instants``.
 
@@ -132,12 +100,8 @@ def integrate_implicitly(
 
     Parameters
     ----------
-    kernel : KernelOperator
-        Of N training documents.
-    largest_eigenvalue : float
-        ``λ_max(Θ)``: sets the first step.
-    targets, initial : (N,) or (N, C) arrays
-        ``y`` and ``s_0``.
+    problem : FlowProblem
+        Its kernel a KernelOperator of N documents; its largest eigenvalue sets the first step.
     instants : (T,) array
         Increasing, the first one 0 or later.
     tolerance : float
@@ -168,64 +132,64 @@ def integrate_implicitly(
     >>> import ntklib
     >>> from ntklib.feature_kernel import FeatureKernel
     >>> kernel = FeatureKernel(ntklib.MLP("identity").feature_map([[0]]))
-    >>> one, times = np.ones(1), np.array([1.0, 2.0])
-    >>> [(3 * a[0]).round(4) for a in integrate_implicitly(kernel, 3.0, one, 0 * one, times, 1e-7)]
+    >>> problem = FlowProblem(kernel, 3.0, np.ones(1), np.zeros(1))
+    >>> [(3 * a[0]).round(4) for a in integrate_implicitly(problem, np.array([1.0, 2.0]), 1e-7)]
     [np.float64(1.0737), np.float64(1.6728)]
     """
-    _check_memory(kernel, targets)
-    dual, scores, now = np.zeros(targets.shape), initial.copy(), 0.0
+    require_memory(
+        predicted_bytes(problem),
+        f"An implicit solver for {len(problem.kernel.weights):,} features and "
+        f"{len(problem.targets):,} documents",
+        'pass solver="explicit", which takes more products and less memory',
+    )
+    dual, scores = np.zeros(problem.targets.shape), problem.initial.copy()
     before: tuple[float, float] | None = None
-    step = 1 / max(largest_curvature(outputs_of(targets)) * largest_eigenvalue, np.finfo(float).tiny)
     steps = 0
-    systems = _LinearSystems(kernel, SHARE * tolerance)
-    for instant in instants:
-        while now < instant:
-            remaining = instant - now
-            last = step >= remaining * (1 - 1e-12)
-            size = remaining if last else min(step, remaining / 2)
-            steps += 1
-            if steps > MOST_STEPS:
-                raise FloatingPointError(
-                    f"the implicit solver took {MOST_STEPS:,} steps to time {now:g}, and not to {instant:g}: "
-                    "pass an earlier time, or a larger tolerance."
-                )
-            systems.at(scores, GAMMA * size)
-            try:
-                change, score_change, error = _step(systems, targets, scores, size)
-            except _Unsolved:  # a shorter step has a better system
-                step, before = size / 4, None
-                continue
-            relative = float(np.abs(error / (1 + np.abs(scores + score_change))).max()) / tolerance
-            if not np.isfinite(relative):
-                raise FloatingPointError(
-                    f"the gradient flow is not finite at time {now:g}: the kernel holds NaN or infinity."
-                )
-            relative = max(relative, 1e-12)
-            growth = 0.9 / relative ** (1 / 4)
-            if relative <= 1:
-                dual, scores = dual + change, scores + score_change
-                now = instant if last else now + size
-                if before is not None:
-                    # Predictive (Gustafsson): as the flow slows down, a step that grows has the same error.
-                    growth *= size / before[0] * (before[1] / relative) ** (1 / 4)
-                before = size, relative
-                growth = min(5.0, max(0.2, growth))
-                # A step cut short to hit an output time says nothing against the longer one.
-                step = max(step, size * growth) if last else size * growth
-            else:
-                step = size * min(0.8, max(0.1, growth))
-                before = None
+    systems = _LinearSystems(problem.kernel, SHARE * tolerance)
+
+    def attempt(now: float, size: float) -> tuple[bool, float]:
+        nonlocal dual, scores, before, steps
+        steps += 1
+        if steps > MOST_STEPS:
+            raise FloatingPointError(
+                f"the implicit solver took {MOST_STEPS:,} steps to time {now:g}, and not to "
+                f"{instants[-1]:g}: pass an earlier time, or a larger tolerance."
+            )
+        systems.at(scores, GAMMA * size)
+        try:
+            change, score_change, error = _step(systems, problem, scores, size)
+        except _Unsolved:  # a shorter step has a better system
+            before = None
+            return False, size / 4
+        relative = float(np.abs(error / (1 + np.abs(scores + score_change))).max()) / tolerance
+        if not np.isfinite(relative):
+            raise FloatingPointError(
+                f"the gradient flow is not finite at time {now:g}: the kernel holds NaN or infinity."
+            )
+        relative = max(relative, 1e-12)
+        growth = 0.9 / relative ** (1 / 4)
+        if relative > 1:
+            before = None
+            return False, size * min(0.8, max(0.1, growth))
+        dual, scores = dual + change, scores + score_change
+        if before is not None:
+            # Predictive (Gustafsson): as the flow slows down, a step that grows has the same error.
+            growth *= size / before[0] * (before[1] / relative) ** (1 / 4)
+        before = size, relative
+        return True, size * min(5.0, max(0.2, growth))
+
+    for _ in advance(instants, 1 / max(problem.fastest_rate, np.finfo(float).tiny), attempt):
         yield dual
 
 
 def _step(
-    systems: "_LinearSystems", targets: Array, scores: Array, step: float
+    systems: "_LinearSystems", problem: FlowProblem, scores: Array, step: float
 ) -> tuple[Array, Array, Array]:
     """Change of ``α``, the change of the scores that it makes, and the estimated error of these."""
     stages: list[Array] = []
     stage_scores: list[Array] = []
     for start, memory in zip(START, MEMORY, strict=True):
-        rate = targets - probabilities(scores + _sum(start, stage_scores))
+        rate = problem.rate(scores + _sum(start, stage_scores))
         stage, own = systems.solve(GAMMA * (step * rate + _sum(memory, stages)))
         stages.append(stage)
         stage_scores.append(own)
@@ -254,11 +218,11 @@ class _LinearSystems:
         self.factor, self.scale = factor, 1 + np.abs(scores)
         self.chances = probabilities(scores)
         self.curvature = self.kernel.curvature(self.chances)
-        self.diagonal = 1 + factor * _rows(self.roots**2, self.curvature.diagonal())
+        self.diagonal = 1 + factor * times_rows(self.roots**2, self.curvature.diagonal())
 
     def solve(self, right: Array) -> tuple[Array, Array]:
         """``U`` and ``Θ U``."""
-        residual = _rows(self.roots, self.kernel.pulls(right))
+        residual = times_rows(self.roots, self.kernel.pulls(right))
         solution = np.zeros_like(residual)
         scaled = residual / self.diagonal
         direction, square = scaled, _inner(residual, scaled)
@@ -267,14 +231,14 @@ class _LinearSystems:
                 return np.full_like(right, np.nan), np.full_like(right, np.nan)
             if np.sqrt(square) * self.error_per_residual <= self.tolerance / 2:
                 # FᵀU is z and its residual: with the scores F z in the system, Θ U is these and the rest.
-                found = self.kernel.scores(_rows(self.roots, solution))
-                rest = self.kernel.scores(_rows(self.roots, residual))
+                found = self.kernel.scores(times_rows(self.roots, solution))
+                rest = self.kernel.scores(times_rows(self.roots, residual))
                 missing = float(np.abs(rest / self.scale).max())
                 if square > 0:
                     self.error_per_residual = missing / np.sqrt(square)
                 if missing <= self.tolerance or square == 0:
                     return right - self.factor * probability_change(self.chances, found), found + rest
-            image = _rows(self.roots, self.curvature(_rows(self.roots, direction)))
+            image = times_rows(self.roots, self.curvature(times_rows(self.roots, direction)))
             image = direction + self.factor * image
             length = square / _inner(direction, image)
             solution = solution + length * direction
@@ -283,11 +247,6 @@ class _LinearSystems:
             square, before = _inner(residual, scaled), square
             direction = scaled + square / before * direction
         raise _Unsolved
-
-
-def _rows(factors: Array, array: Array) -> Array:
-    """Multiply each row of an array by its factor."""
-    return factors * array if array.ndim == 1 else factors[:, None] * array
 
 
 def _inner(one: Array, other: Array) -> float:

@@ -49,6 +49,11 @@ def largest_eigenvalue(
     return 1.001 * float(eigsh(operator, k=1, v0=first, tol=1e-4, return_eigenvectors=False)[0])
 
 
+def times_rows(factors: Float[np.ndarray, " rows"], array: np.ndarray) -> np.ndarray:
+    """Multiply each row of an array, or each number, by its factor."""
+    return factors * array if array.ndim == 1 else factors[:, None] * array
+
+
 class Curvature(ABC):
     """``Φᵀ W Φ`` as an operator: the loss's curvature in the scores of the features."""
 

@@ -4,7 +4,6 @@ The kernel is an operator for :func:`integrate_residuals`, and a matrix for :fun
 network, say, or an estimated one.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,34 +74,59 @@ def checked_tolerance(tolerance: float) -> float:
     return tolerance
 
 
-def integrate_residuals(
-    kernel: Callable[[np.ndarray], np.ndarray],
-    largest_eigenvalue: float,
-    targets: Float[np.ndarray, "documents *classes"],
-    initial: Float[np.ndarray, "documents *classes"],
-    instants: Float[np.ndarray, " times"],
-    tolerance: float,
-) -> Float[np.ndarray, "times documents *classes"]:
-    """Solve ``dα/dt = y − p(s_0 + Θ α)``, ``α(0) = 0``.
+@dataclass(frozen=True, eq=False)
+class FlowProblem:
+    """``dα/dt = y − p(s_0 + Θ α)``, ``α(0) = 0``: what is solved, by whatever method.
 
-    Parameters
+    Attributes
     ----------
-    kernel : callable
-        ``α ↦ Θ α``.
+    kernel : KernelOperator, or callable
+        ``α ↦ Θ α`` of N training documents.
     largest_eigenvalue : float
         ``λ_max(Θ)``, from above.
     targets, initial : (N,) or (N, C) arrays
         ``y`` and ``s_0``.
+    """
+
+    kernel: Any
+    largest_eigenvalue: float
+    targets: Float[np.ndarray, "documents *classes"]
+    initial: Float[np.ndarray, "documents *classes"]
+
+    @property
+    def outputs(self) -> int:
+        """Scores a document."""
+        return outputs_of(self.targets)
+
+    @property
+    def fastest_rate(self) -> float:
+        """Bound on the rate at which anything decays: ``λ_max(Θ)`` times the loss's largest curvature."""
+        return largest_curvature(self.outputs) * self.largest_eigenvalue
+
+    def rate(self, scores: np.ndarray) -> np.ndarray:
+        """``dα/dt`` at these scores of the documents."""
+        return self.targets - probabilities(scores)
+
+
+def integrate_residuals(
+    problem: FlowProblem, instants: Float[np.ndarray, " times"], tolerance: float
+) -> Float[np.ndarray, "times documents *classes"]:
+    """Solve the flow by the explicit method of :mod:`ntklib.chebyshev`.
+
+    Parameters
+    ----------
+    problem : FlowProblem
     instants : (T,) array
-        When to return ``α``.
+        When to return ``α``: increasing, the first one 0 or later.
     tolerance : float
         Largest error of a score that a step may add, relative to ``1 + |s|``.
     """
+    kernel, initial = problem.kernel, problem.initial
     states = integrate(
-        lambda dual: targets - probabilities(initial + kernel(dual)),
-        np.zeros(targets.shape),
+        lambda dual: problem.rate(initial + kernel(dual)),
+        np.zeros(problem.targets.shape),
         instants,
-        largest_curvature(outputs_of(targets)) * largest_eigenvalue,
+        problem.fastest_rate,
         lambda error, dual: float(
             np.abs(kernel(error) / (1 + np.abs(initial + kernel(dual)))).max() / tolerance
         ),
@@ -218,5 +242,6 @@ def kernel_flow(
     largest = float(np.linalg.eigvalsh(matrix)[-1])
     if largest <= 0:
         raise ValueError("kernel has no positive eigenvalue: a model with this kernel learns nothing.")
-    dual = integrate_residuals(lambda state: matrix @ state, largest, targets, initial, instants, tolerance)
+    problem = FlowProblem(lambda state: matrix @ state, largest, targets, initial)
+    dual = integrate_residuals(problem, instants, tolerance)
     return KernelFlow(instants, dual)

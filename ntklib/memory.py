@@ -39,8 +39,13 @@ def require_memory(needed: int, purpose: str, remedy: str) -> None:
         ...
     MemoryError: This kernel needs 1,000,000,000.0 GB, but ... GB are free: pass fewer documents.
     """
-    available = psutil.virtual_memory().available
-    if needed > 0.9 * available:
+    if not fits_into_memory(needed):
+        available = psutil.virtual_memory().available
         raise MemoryError(
             f"{purpose} needs {needed / 1e9:,.1f} GB, but {available / 1e9:,.1f} GB are free: {remedy}."
         )
+
+
+def fits_into_memory(needed: int) -> bool:
+    """Whether so many bytes are at most 90 % of the memory that is available now."""
+    return needed <= 0.9 * psutil.virtual_memory().available

@@ -227,6 +227,33 @@ def test_the_order_of_the_features_changes_no_bit_of_a_product(model, shape, mon
     np.testing.assert_array_equal(kernel(dual), features.matrix @ scores)
 
 
+@pytest.mark.parametrize("model", [MLP("relu"), ntklib.CNN(3, "gelu")])
+@pytest.mark.parametrize("shape", [(), (3,)])
+@pytest.mark.parametrize(
+    ("one_block", "frequent", "rare", "tile"), [(10**6, 1, 1, 7), (3, 2, 5, 7), (3, 3, 1, 99)]
+)
+def test_tiles_and_blocks_of_features_change_a_product_by_rounding_alone(
+    model, shape, one_block, frequent, rare, tile, monkeypatch
+):
+    for name, value in (("ONE_BLOCK", one_block), ("FREQUENT", frequent), ("RARE", rare), ("TILE", tile)):
+        monkeypatch.setattr(feature_kernel, name, value)
+    documents = random_corpus(6)[0]
+    columns = model.feature_map([*documents, [90, 91, 92]]).columns  # some features are in no document
+    features = model.feature_map(documents, columns)
+    kernel = feature_kernel.FeatureKernel(features)
+    assert len(kernel._blocks) == (1 if one_block > 3 else 1 + -(-(len(columns) - frequent) // rare))
+    rows, rng = features.matrix.toarray(), np.random.default_rng(0)
+    dual, values = rng.standard_normal((40, *shape)), rng.standard_normal((len(columns), *shape))
+    pulls = (rows.T @ dual)[kernel._order]
+    np.testing.assert_allclose(kernel.pulls(dual), pulls, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(kernel.scores(values), rows[:, kernel._order] @ values, rtol=0, atol=1e-12)
+    squares = (rows.T**2 @ dual)[kernel._order]
+    np.testing.assert_allclose(kernel.pulls_of_squares(dual), squares, rtol=0, atol=1e-11)
+    scores = (features.weights * (rows.T @ dual).T).T
+    np.testing.assert_allclose(kernel.feature_scores(dual), scores, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(kernel(dual), rows @ scores, rtol=0, atol=1e-11)
+
+
 def test_features_are_kept_by_frequency_and_then_by_first_occurrence():
     features = MLP("identity").feature_map([[4, 2], [2, 1], [2, 4, 3]])
     order = feature_kernel._by_frequency(features.matrix)

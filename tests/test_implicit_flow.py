@@ -1,6 +1,7 @@
 """The implicit solver of the flow: against other solvers, its order, its cost, and what it refuses."""
 
 import tracemalloc
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -12,7 +13,13 @@ from benchmarks.scale import sentences
 from ntklib import feature_kernel, implicit_flow
 from ntklib.feature_kernel import FeatureKernel
 from ntklib.implicit_flow import STIFF, _LinearSystems, _step, integrate_implicitly, solve_flow
-from ntklib.logistic_flow import integrate_residuals, probabilities, probability_change, targets_of
+from ntklib.logistic_flow import (
+    FlowProblem,
+    integrate_residuals,
+    probabilities,
+    probability_change,
+    targets_of,
+)
 from tests.test_dynamics import flow_by_an_implicit_solver, random_corpus
 
 MODELS = [ntklib.MLP("relu"), ntklib.MLP("tanh"), ntklib.CNN(3, "gelu")]
@@ -22,6 +29,10 @@ class CountingKernel(FeatureKernel):
     """Counts what is asked of the features, in products with the kernel: two halves."""
 
     halves = 0
+
+    def __call__(self, dual):
+        self.halves += 2
+        return super().__call__(dual)
 
     def pulls(self, dual):
         self.halves += 1
@@ -40,21 +51,21 @@ def problem(model, classes=2, seed=0, documents=40, copies=1):
     docs, labels = random_corpus(seed, documents=documents, classes=classes)
     kernel = CountingKernel(model.feature_map(docs * copies))
     targets = targets_of(np.tile(labels, copies), classes)
-    return kernel, kernel.largest_eigenvalue(), targets, np.zeros(targets.shape)
+    return FlowProblem(kernel, kernel.largest_eigenvalue(), targets, np.zeros(targets.shape))
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
 def test_implicit_equals_explicit_within_the_tolerance(model, classes, tolerance):
-    kernel, largest, targets, initial = problem(model, classes)
+    flow = problem(model, classes)
     times = np.array([0.0, 1e-3, 0.5, 20.0])
-    exact = integrate_residuals(kernel, largest, targets, initial, times, 1e-8)
-    found = np.stack(list(integrate_implicitly(kernel, largest, targets, initial, times, tolerance)))
+    exact = integrate_residuals(flow, times, 1e-8)
+    found = np.stack(list(integrate_implicitly(flow, times, tolerance)))
     assert (found[0] == 0).all()
     for one, other in zip(found, exact, strict=True):
-        right = kernel(other)
-        assert np.abs((kernel(one) - right) / (1 + np.abs(right))).max() <= tolerance
+        right = flow.kernel(other)
+        assert np.abs((flow.kernel(one) - right) / (1 + np.abs(right))).max() <= tolerance
 
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
@@ -73,14 +84,14 @@ def test_implicit_equals_a_solver_on_the_dense_kernel(tolerance):
 
 
 def test_a_step_is_of_fourth_order():
-    kernel, _, targets, initial = problem(ntklib.MLP("tanh"))
+    flow = problem(ntklib.MLP("tanh"))
     time = 0.02
 
     def scores(steps):
-        systems, now = _LinearSystems(kernel, 1e-13), initial
+        systems, now = _LinearSystems(flow.kernel, 1e-13), flow.initial
         for _ in range(steps):
             systems.at(now, implicit_flow.GAMMA * time / steps)
-            now = now + _step(systems, targets, now, time / steps)[1]
+            now = now + _step(systems, flow, now, time / steps)[1]
         return now
 
     right = scores(256)
@@ -93,10 +104,11 @@ def test_a_step_is_of_fourth_order():
 @pytest.mark.parametrize("block", [1, 50, 2**20])
 def test_curvature_is_that_of_the_features(classes, block, monkeypatch):
     monkeypatch.setattr(feature_kernel, "_BLOCK", block)
-    kernel, _, targets, _ = problem(ntklib.CNN(2), classes)
+    flow = problem(ntklib.CNN(2), classes)
+    kernel, targets = flow.kernel, flow.targets
     rng = np.random.default_rng(0)
     chances = probabilities(rng.standard_normal(targets.shape))
-    rows = kernel._ordered.toarray()
+    rows = np.ascontiguousarray(kernel.matrix.toarray()[:, kernel._order])
     values = rng.standard_normal((rows.shape[1], *targets.shape[1:]))
     curvature = kernel.curvature(chances)
     if classes == 2:
@@ -112,10 +124,11 @@ def test_curvature_is_that_of_the_features(classes, block, monkeypatch):
 
 @pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
 def test_a_linear_system_leaves_no_larger_error_than_it_may(factor):
-    kernel, _, targets, initial = problem(ntklib.MLP("relu"))
+    flow = problem(ntklib.MLP("relu"))
+    kernel, initial = flow.kernel, flow.initial
     systems = _LinearSystems(kernel, 1e-5)
     systems.at(initial + 0.5, factor)
-    right = targets - probabilities(initial)
+    right = flow.rate(initial)
     dense = kernel(np.eye(len(kernel)))
     chances = expit(initial + 0.5)
     exact = np.linalg.solve(np.eye(len(kernel)) + factor * (chances * (1 - chances))[:, None] * dense, right)
@@ -147,11 +160,11 @@ def test_its_cost_hardly_grows_with_the_number_of_documents():
     """A hundred copies of each document have a hundred times the largest eigenvalue."""
     products = {}
     for copies in (10, 1000):
-        kernel, largest, targets, initial = problem(ntklib.MLP("relu"), documents=30, copies=copies)
+        flow = problem(ntklib.MLP("relu"), documents=30, copies=copies)
         for solver in ("explicit", "implicit"):
-            kernel.halves = 0
-            solve_flow(kernel, largest, targets, initial, np.array([1.0]), 1e-2, solver)
-            products[solver, copies] = kernel.products
+            flow.kernel.halves = 0
+            solve_flow(flow, np.array([1.0]), 1e-2, solver)
+            products[solver, copies] = flow.kernel.products
     assert products["explicit", 1000] > 6 * products["explicit", 10]
     assert products["implicit", 1000] < 3 * products["implicit", 10]
     assert products["implicit", 1000] < products["explicit", 1000] / 2
@@ -161,31 +174,29 @@ def test_its_cost_hardly_grows_with_the_number_of_documents():
 @pytest.mark.parametrize("times_stiff", [0.9, 1.1])
 @pytest.mark.parametrize("model", [ntklib.MLP("tanh"), ntklib.CNN(3)])
 def test_the_solver_is_chosen_by_the_stiffness_and_the_features_for_an_entry(classes, times_stiff, model):
-    kernel, largest, targets, initial = problem(model, classes, documents=5)
+    flow = problem(model, classes, documents=5)
     above = times_stiff > 1
-    times_stiff *= (1 + 5 * len(kernel.weights) / kernel.matrix.nnz) ** 2
-    time = times_stiff * STIFF / (largest * (0.25 if classes == 2 else 0.5))
-    chosen = solve_flow(kernel, largest, targets, initial, np.array([time]), 0.1)
+    times_stiff *= (1 + 5 * len(flow.kernel.weights) / flow.kernel.matrix.nnz) ** 2
+    time = times_stiff * STIFF / (flow.largest_eigenvalue * (0.25 if classes == 2 else 0.5))
+    chosen = solve_flow(flow, np.array([time]), 0.1)
     solver, other = ("implicit", "explicit") if above else ("explicit", "implicit")
-    own, another = (
-        solve_flow(kernel, largest, targets, initial, np.array([time]), 0.1, one) for one in (solver, other)
-    )
+    own, another = (solve_flow(flow, np.array([time]), 0.1, one) for one in (solver, other))
     np.testing.assert_array_equal(chosen, own)
     assert (chosen != another).any()
 
 
 def test_gradient_flow_takes_the_solver_that_is_asked_for():
     docs, labels = random_corpus(0)
-    kernel, largest, targets, initial = problem(ntklib.MLP("relu"))
+    flow = problem(ntklib.MLP("relu"))
     duals = {}
     for solver in ("explicit", "implicit"):
         found = ntklib.gradient_flow(ntklib.MLP("relu"), (docs, labels), [1.0], solver=solver)
-        duals[solver] = solve_flow(kernel, largest, targets, initial, np.ones(1), 1e-4, solver)
+        duals[solver] = solve_flow(flow, np.ones(1), 1e-4, solver)
         np.testing.assert_array_equal(found.dual, duals[solver])
     assert (duals["explicit"] != duals["implicit"]).any()
     for default in (
         ntklib.gradient_flow(ntklib.MLP("relu"), (docs, labels), [1.0]).dual,
-        solve_flow(kernel, largest, targets, initial, np.ones(1), 1e-4),
+        solve_flow(flow, np.ones(1), 1e-4),
     ):
         np.testing.assert_array_equal(default, duals["explicit"])
 
@@ -200,55 +211,55 @@ def test_the_classifier_has_it_too():
 
 
 def test_what_is_not_finite_or_not_solved_is_refused_and_never_returned():
-    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"))
+    flow = problem(ntklib.MLP("tanh"))
+    no_number = replace(flow, initial=np.full_like(flow.initial, np.nan))
     with pytest.raises(FloatingPointError, match="not finite at time 0: the kernel holds NaN"):
-        next(integrate_implicitly(kernel, largest, targets, np.full_like(initial, np.nan), np.ones(1), 1e-3))
+        next(integrate_implicitly(no_number, np.ones(1), 1e-3))
     with (
         mock.patch.object(implicit_flow, "MOST_STEPS", 5),
         pytest.raises(FloatingPointError, match=r"took 5 steps to time .* not to 100: pass an earlier time"),
     ):
-        next(integrate_implicitly(kernel, largest, targets, initial, np.array([100.0]), 1e-6))
+        next(integrate_implicitly(flow, np.array([100.0]), 1e-6))
 
 
 def test_a_system_that_is_not_solved_shortens_the_step():
-    kernel, largest, targets, initial = problem(ntklib.MLP("relu"))
-    problem_here = (kernel, largest, targets, initial, np.array([1.0]), 1e-3)
-    usual = next(integrate_implicitly(*problem_here))
+    flow = problem(ntklib.MLP("relu"))
+    usual = next(integrate_implicitly(flow, np.array([1.0]), 1e-3))
     with mock.patch.object(implicit_flow, "MOST_ITERATIONS", 6):
-        found = next(integrate_implicitly(*problem_here))
+        found = next(integrate_implicitly(flow, np.array([1.0]), 1e-3))
     assert (found != usual).any()
-    assert kernel(found) == pytest.approx(kernel(usual), abs=1e-2)
+    assert flow.kernel(found) == pytest.approx(flow.kernel(usual), abs=1e-2)
 
 
 def test_features_that_cannot_fit_are_refused_with_the_alternative():
-    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"))
+    flow = problem(ntklib.MLP("tanh"))
     with (
         mock.patch("ntklib.memory.psutil.virtual_memory", return_value=mock.Mock(available=1000)),
         pytest.raises(MemoryError, match=r"31 features and 40 documents .* pass solver=.explicit"),
     ):
-        next(integrate_implicitly(kernel, largest, targets, initial, np.ones(1), 1e-3))
+        next(integrate_implicitly(flow, np.ones(1), 1e-3))
 
 
 def test_where_the_implicit_solver_does_not_fit_the_explicit_one_is_taken():
-    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"), documents=5)
-    problem_here = (kernel, largest, targets, initial, np.array([1000 * STIFF / largest]), 0.1)
+    flow = problem(ntklib.MLP("tanh"), documents=5)
+    times = np.array([1000 * STIFF / flow.largest_eigenvalue])
     with mock.patch("ntklib.memory.psutil.virtual_memory", return_value=mock.Mock(available=1000)):
-        chosen = solve_flow(*problem_here)
-    np.testing.assert_array_equal(chosen, solve_flow(*problem_here, "explicit"))
+        chosen = solve_flow(flow, times, 0.1)
+    np.testing.assert_array_equal(chosen, solve_flow(flow, times, 0.1, "explicit"))
 
 
 @pytest.mark.parametrize(("documents", "classes"), [(20_000, 2), (5_000, 3)])
 def test_the_prediction_of_memory_bounds_it_and_is_below_twice_that(documents, classes):
-    kernel, largest, targets, initial = problem(ntklib.MLP("tanh"), classes, documents=documents)
-    solve_flow(kernel, largest, targets, initial, np.array([1e-9]), 1e-2, "implicit")
+    flow = problem(ntklib.MLP("tanh"), classes, documents=documents)
+    solve_flow(flow, np.array([1e-9]), 1e-2, "implicit")
     tracemalloc.start()
     try:
-        solve_flow(kernel, largest, targets, initial, np.array([1e-3]), 1e-2, "implicit")
+        solve_flow(flow, np.array([1e-3]), 1e-2, "implicit")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak <= implicit_flow.predicted_bytes(kernel, targets) + 1e5
-    assert implicit_flow.predicted_bytes(kernel, targets) < 2 * peak
+    assert peak <= implicit_flow.predicted_bytes(flow) + 1e5
+    assert implicit_flow.predicted_bytes(flow) < 2 * peak
 
 
 def test_change_of_probabilities_is_their_derivative():

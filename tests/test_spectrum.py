@@ -12,6 +12,7 @@ from ntklib.spectrum import (
     FeatureMap,
     Pattern,
     Units,
+    distinct,
     feature_spectrum,
     match_patterns,
     moebius_weights,
@@ -344,3 +345,32 @@ def test_a_column_in_one_document_of_thirty_two_counts_in_a_kernel():
     first, second = np.eye(32), np.ones((2, 32))
     gram = weighted_gram(sparse.csr_array(first), sparse.csr_array(second), np.arange(1.0, 33.0))
     assert gram.tolist() == [[place, place] for place in np.arange(1.0, 33.0)]
+
+
+def test_units_that_are_not_in_the_order_of_their_documents_are_refused():
+    with pytest.raises(ValueError, match="documents must not decrease"):
+        Units(np.array([[1], [2]]), np.array([1, 0]), np.ones(2))
+
+
+@pytest.mark.parametrize(("firsts", "seconds"), [(1, 5), (30, 7), (300, 40), (3, 10**6), (10**5, 4)])
+@pytest.mark.parametrize("size", [1, 100, 2000])
+def test_distinct_pairs_are_those_that_numpy_finds(firsts, seconds, size):
+    rng = np.random.default_rng(size)
+    first, second = rng.integers(0, firsts, size), rng.integers(0, seconds, size)
+    codes, places = distinct.distinct_pairs(first, firsts, second, seconds)
+    right, inverse = np.unique(first * seconds + second, return_inverse=True)
+    np.testing.assert_array_equal(codes, right)
+    np.testing.assert_array_equal(places, inverse)
+
+
+@pytest.mark.parametrize(("piece", "sample"), [(1, 1), (8, 2), (64, 16), (2**18, 2**10)])
+def test_codes_merged_in_pieces_are_the_distinct_ones_of_all(piece, sample, monkeypatch):
+    monkeypatch.setattr(distinct, "PIECE", piece)
+    monkeypatch.setattr(distinct, "SAMPLE", sample)
+    rng = np.random.default_rng(piece)
+    parts = [np.unique(rng.integers(0, 10**6, size)) for size in (0, 1, 300, 50)]
+    parts.append(parts[2][::3])
+    merged, places = distinct.merge(parts)
+    np.testing.assert_array_equal(merged, np.unique(np.concatenate(parts)))
+    for part, place in zip(parts, places, strict=True):
+        np.testing.assert_array_equal(merged[place], part)

@@ -150,13 +150,14 @@ class AttentionNetwork(TextNetwork):
         self, embedded: Float[torch.Tensor, "tokens width"], docs: Documents
     ) -> tuple[Float[torch.Tensor, "documents queries keys"], Int[torch.Tensor, " tokens"]]:
         """Attention, padded, and the place of each token among all documents' positions."""
-        present = present_positions(
+        require_pairs(
             docs,
             # Scores, without and with the padding masked, and the weights, before and after it is cleared.
             4 * embedded.element_size(),
             "Attention between all positions",
             "pass fewer documents at a time, or cut the longest",
         )
+        present = present_positions(docs)
         places = present.view(-1).nonzero()[:, 0]
 
         def padded(values: torch.Tensor) -> torch.Tensor:
@@ -172,29 +173,25 @@ class AttentionNetwork(TextNetwork):
         return weights * present[:, :, None], places
 
 
-def present_positions(
-    docs: Documents, bytes_of_pair: int, purpose: str, remedy: str
-) -> Bool[torch.Tensor, "documents positions"]:
-    """Which positions of documents padded to the longest hold a token, if memory suffices for their pairs.
-
-    Raises
-    ------
-    MemoryError
-        If ``bytes_of_pair`` for every pair of positions of every document cannot fit.
-
-    Examples
-    --------
-    >>> docs = Documents.of([[4, 2], [7]])
-    >>> present_positions(docs, 8, "Attention", "pass fewer documents").tolist()
-    [[True, True], [True, False]]
-    """
+def require_pairs(docs: Documents, bytes_of_pair: int, purpose: str, remedy: str) -> None:
+    """Refuse so many bytes for every pair of positions of every document, padded, where they do not fit."""
     longest = int(docs.lengths.max())
     require_memory(
         bytes_of_pair * len(docs) * longest**2,
         f"{purpose} of {len(docs):,} documents of up to {longest:,} tokens",
         remedy,
     )
-    return torch.from_numpy(np.arange(longest) < docs.lengths[:, None])
+
+
+def present_positions(docs: Documents) -> Bool[torch.Tensor, "documents positions"]:
+    """Which positions of documents padded to the longest hold a token.
+
+    Examples
+    --------
+    >>> present_positions(Documents.of([[4, 2], [7]])).tolist()
+    [[True, True], [True, False]]
+    """
+    return torch.from_numpy(np.arange(docs.lengths.max()) < docs.lengths[:, None])
 
 
 @dataclass(frozen=True)

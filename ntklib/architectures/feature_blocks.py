@@ -87,9 +87,11 @@ def bytes_of_features(
     and in the whole, and its number there: 20 bytes. A document has an end and a bound, in its block and in
     the whole: 32 bytes. On top comes the larger of two, which follow each other: the largest block, and the
     longest list of codes while it is sorted.
-    A unit of a block has its tokens, and where they stand, at each offset, and what finds the different
-    ones among them: 64 bytes. Each pattern it holds has 40: unit and place, then row, column and value,
-    and column and value once more, sorted.
+    A unit of a block has its tokens, and where they stand, at each offset, and 48 bytes for its document,
+    weight and length and for a place to write to. Each pattern it holds has unit and place: 8 bytes. On top
+    comes the larger of two, again: what finds the different tuples at some offsets, 56 bytes a unit; or, of
+    each pattern, column and value, and these two once more, side by side with those of the other patterns,
+    and a mark of what is long enough: 25 bytes. A document has an end in each pattern.
     """
     levels = {tuple(pattern[:size]) for pattern in patterns for size in range(1, len(pattern) + 1)}
     reaches = [pattern.reach for pattern in patterns], [level[-1] + 1 for level in levels]
@@ -98,7 +100,8 @@ def bytes_of_features(
     def bytes_of(block: Documents) -> int:
         inside = {reach: most_units(block, reach) for reach in units}
         held = max(sum(inside[reach] for reach in some) for some in reaches)
-        return (16 * offsets + 64) * inside[0] + 40 * held
+        ends = 4 * len(patterns) * len(block)
+        return (16 * offsets + 48) * inside[0] + 8 * held + max(56 * inside[0], 25 * held + ends)
 
     largest, rows = max(map(bytes_of, blocks)), 32 * sum(map(len, blocks))
     if len(blocks) == 1:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from ntklib.activations import Activation
-from ntklib.architectures.attention import present_positions
+from ntklib.architectures.attention import present_positions, require_pairs
 from ntklib.architectures.network import TextNetwork
 from ntklib.architectures.recurrent import check_readout, reads_last
 from ntklib.architectures.text_model import TextModel
@@ -122,14 +122,16 @@ class TransformerNetwork(TextNetwork):
         places = np.arange(len(docs.ids)) - docs.offsets[docs.rows]
         if self.architecture.positions:
             states = states + sinusoids(places, self.width).to(states.dtype)
-        # PyTorch turns the mask of booleans into one of numbers; each layer's is kept for its gradient.
-        masks = self.architecture.layers if torch.is_grad_enabled() else 1
-        present = present_positions(
-            docs,
-            masks * (1 + states.element_size()) if self.architecture.causal else 0,
-            "Masks of all positions",
-            "pass fewer documents at a time, cut the longest, or take causal=False",
-        )
+        if self.architecture.causal:
+            # PyTorch turns the mask of booleans into one of numbers; each layer's is kept for its gradient.
+            masks = self.architecture.layers if torch.is_grad_enabled() else 1
+            require_pairs(
+                docs,
+                masks * (1 + states.element_size()),
+                "Masks of all positions",
+                "pass fewer documents at a time, cut the longest, or take causal=False",
+            )
+        present = present_positions(docs)
         for layer in range(self.architecture.layers):
             states = states + self._attend(self._normalised(states), docs, present, layer)
             inner = self._project(f"expand_{layer}", self._normalised(states), docs)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from ntklib.spectrum.distinct import distinct_pairs, merge, smallest_index
 from ntklib.spectrum.patterns import Pattern
 
 
@@ -20,11 +21,16 @@ class Units:
     tokens : (U, k) int64
         The token at each of a unit's ``k`` offsets; negative ids are boundary tokens.
     documents : (U,) int64
-        The document of each unit.
+        The document of each unit, in order.
     weights : (U,) float64
         The factor with which the unit enters its document's score; 1 for a plain sum.
     lengths : (U,) int64, optional
         How many of the offsets hold a token, from the first on; all ``k`` when left out.
+
+    Raises
+    ------
+    ValueError
+        If the units are not in the order of their documents.
     """
 
     tokens: Int[np.ndarray, "units offsets"]
@@ -32,16 +38,15 @@ class Units:
     weights: Float[np.ndarray, " units"]
     lengths: Int[np.ndarray, " units"] | None = None
 
+    def __post_init__(self) -> None:
+        if (self.documents[1:] < self.documents[:-1]).any():
+            raise ValueError("documents must not decrease: put the units into the order of their documents.")
+
     @property
     def reach(self) -> Int[np.ndarray, " units"]:
         """How many tokens each unit has."""
         units, offsets = self.tokens.shape
         return np.full(units, offsets) if self.lengths is None else self.lengths
-
-
-def smallest_index(size: int) -> type[np.signedinteger]:
-    """Type of integers that number so many things: most of the memory of a feature map is such numbers."""
-    return np.int32 if size < 2**31 else np.int64
 
 
 class Feature(NamedTuple):
@@ -132,13 +137,9 @@ class FeatureColumns(Sequence[Feature]):
                 parent, token = np.divmod(part._levels[offsets], part._span)
                 prefix = places[offsets[:-1]][parent].astype(np.int64)
                 codes.append(prefix * whole._span + token + (part._lowest - whole._lowest))
-            level = np.concatenate(codes)
-            level.sort()  # faster than np.unique, which hashes integers before it sorts them
-            differs = np.ones(len(level), dtype=bool)
-            np.not_equal(level[1:], level[:-1], out=differs[1:])
-            level = whole._levels[offsets] = level[differs]
-            for places in known:
-                places[offsets] = np.searchsorted(level, codes.pop(0)).astype(smallest_index(len(level)))
+            whole._levels[offsets], merged = merge(codes)
+            for places, own in zip(known, merged, strict=True):
+                places[offsets] = own
         whole._number_columns()
         index = smallest_index(len(whole))
         starts = whole.starts[:-1].tolist()
@@ -166,7 +167,8 @@ class FeatureColumns(Sequence[Feature]):
         if offsets in known:
             return known[offsets]
         if not offsets:
-            known[offsets] = np.arange(len(units.tokens)), np.zeros(len(units.tokens), dtype=np.int32)
+            number = len(units.tokens)
+            known[offsets] = np.arange(number, dtype=smallest_index(number)), np.zeros(number, dtype=np.int32)
             return known[offsets]
         rows, parent = self._found(units, offsets[:-1], known, learn)
         long_enough = units.reach[rows] > offsets[-1]
@@ -175,12 +177,13 @@ class FeatureColumns(Sequence[Feature]):
         # New documents may all be shorter than those that the columns come from: then nothing is left here.
         offset = min(offsets[-1], units.tokens.shape[1] - 1)
         token = units.tokens[rows, offset] - self._lowest
-        code = parent * np.int64(self._span) + token
         if learn:
-            self._levels[offsets], place = np.unique(code, return_inverse=True)
+            parents = len(self._levels[offsets[:-1]]) if offsets[1:] else 1
+            self._levels[offsets], place = distinct_pairs(parent, parents, token, self._span)
         elif len(level := self._levels[offsets]) == 0:
-            rows, place = rows[:0], code[:0]
+            rows, place = rows[:0], parent[:0]
         else:
+            code = parent * np.int64(self._span) + token
             place = np.minimum(np.searchsorted(level, code), len(level) - 1)
             same = (level[place] == code) & (token >= 0) & (token < self._span)
             rows, place = rows[same], place[same]
@@ -200,26 +203,19 @@ class FeatureColumns(Sequence[Feature]):
         self, units: Units, documents: int, known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]
     ) -> sparse.csr_array:
         """:meth:`encode`, given what was found of the units already; it empties ``known``."""
-        index = smallest_index(max(documents, len(self)))
-        rows, columns = [], []
-        for pattern, start in zip(self.patterns, self.starts[:-1].astype(index), strict=True):
+        blocks = []
+        for pattern, columns in zip(self.patterns, np.diff(self.starts).tolist(), strict=True):
             found, place = self._found(units, tuple(pattern), known)
             if pattern.reaches_beyond:
                 long_enough = units.reach[found] >= pattern.reach
                 found, place = found[long_enough], place[long_enough]
-            rows.append(found)
-            columns.append(start + place)
+            counts = np.bincount(units.documents[found], minlength=documents)
+            ends = np.concatenate([[0], np.cumsum(counts)]).astype(smallest_index(len(found)))
+            block = sparse.csr_array((units.weights[found], place.copy(), ends), shape=(documents, columns))
+            block.sum_duplicates()  # sorts in place, and longer patterns build on what was found
+            blocks.append(block)
         known.clear()
-        holders, numbers = np.concatenate(rows), np.concatenate(columns)
-        del rows, columns
-        owners, values = units.documents[holders].astype(index), units.weights[holders]
-        del holders
-        matrix = sparse.coo_array((values, (owners, numbers)), shape=(documents, len(self))).tocsr()
-        del values, owners, numbers
-        matrix.sum_duplicates()
-        # SciPy leaves the sums at the beginning of arrays as long as there were summands.
-        matrix.data, matrix.indices = matrix.data.copy(), matrix.indices.copy()
-        return matrix
+        return _side_by_side(blocks)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -240,3 +236,25 @@ class FeatureColumns(Sequence[Feature]):
 
     def __repr__(self) -> str:
         return f"FeatureColumns({len(self)} features of {len(self.patterns)} patterns)"
+
+
+def _side_by_side(blocks: list[sparse.csr_array]) -> sparse.csr_array:
+    """Stack matrices side by side, and empty the list: SciPy's ``hstack`` would copy all of them first."""
+    columns = sum(block.shape[1] for block in blocks)
+    ends = np.zeros(blocks[0].shape[0] + 1, dtype=np.int64)
+    for block in blocks:
+        ends += block.indptr
+    index = smallest_index(max(columns, int(ends[-1])))
+    data, indices = np.empty(ends[-1]), np.empty(ends[-1], dtype=index)
+    free, first = ends[:-1].copy(), 0  # the next free place of each row, and the next block's first column
+    while blocks:
+        block = blocks.pop(0)
+        lengths = np.diff(block.indptr)
+        places = np.repeat(free - block.indptr[:-1], lengths)
+        places += np.arange(len(places))
+        data[places], indices[places] = block.data, block.indices + index(first)
+        free += lengths
+        first += block.shape[1]
+    matrix = sparse.csr_array((data, indices, ends.astype(index)), shape=(len(free), columns))
+    matrix.has_canonical_format = True
+    return matrix
