@@ -46,7 +46,7 @@ def test_sentences_in_chunks_are_as_many_as_asked_for(monkeypatch):
 
 def test_exponents_are_those_of_each_stage():
     records = [{"tokens": n, "seconds": {"a": n**1.5, "b": 2.0 * n}} for n in (10, 100, 1000)]
-    assert scale.exponents(records) == {"a": pytest.approx(1.5), "b": pytest.approx(1.0)}
+    assert scale.exponents(records, "seconds") == {"a": pytest.approx(1.5), "b": pytest.approx(1.0)}
 
 
 def test_prediction_adds_features_products_and_traffic():

@@ -118,7 +118,7 @@ class Architecture(TextModel):
 
         Notes
         -----
-        Made from blocks of a million tokens, or fewer: besides features it holds no more than a block.
+        Made from blocks of half a million tokens, or fewer: besides features it holds no more than a block.
         """
         assert self.context is not None
         return joined_blocks(

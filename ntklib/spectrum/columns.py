@@ -134,9 +134,11 @@ class FeatureColumns(Sequence[Feature]):
         for offsets in sorted(parts[0]._levels, key=len):  # a level builds on that of its prefix
             codes = []
             for part, places in zip(parts, known, strict=True):
-                parent, token = np.divmod(part._levels[offsets], part._span)
-                prefix = places[offsets[:-1]][parent].astype(np.int64)
-                codes.append(prefix * whole._span + token + (part._lowest - whole._lowest))
+                level = part._levels[offsets]
+                parent = level // part._span
+                code = places[offsets[:-1]][parent] * np.int64(whole._span)
+                code += level - parent * part._span + (part._lowest - whole._lowest)
+                codes.append(code)
             whole._levels[offsets], merged = merge(codes)
             for places, own in zip(known, merged, strict=True):
                 places[offsets] = own

@@ -64,8 +64,10 @@ def distinct_pairs(
 
 def _sorting_order(numbers: Int[np.ndarray, " n"], limit: int) -> Int[np.ndarray, " n"]:
     """Stable order that sorts numbers below a limit: SciPy's transpose of one entry a row counts them."""
-    ones, rows = np.ones(len(numbers), dtype=np.int8), np.arange(len(numbers) + 1)
-    return sparse.csr_array((ones, numbers, rows), shape=(len(numbers), limit)).tocsc().indices
+    size = len(numbers)
+    index = smallest_index(max(size, limit))
+    columns, rows = numbers.astype(index, copy=False), np.arange(size + 1, dtype=index)
+    return sparse.csr_array((np.ones(size, dtype=np.int8), columns, rows), (size, limit)).tocsc().indices
 
 
 def merge(
@@ -103,10 +105,15 @@ def merge(
     for starts, stops in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
         held = [part[start:stop] for part, start, stop in zip(parts, starts, stops, strict=True)]
         codes = np.concatenate(held)
-        codes.sort(kind="stable")
-        codes = codes[_differs_from_the_last(codes)]
-        for own, some, start, stop in zip(places, held, starts, stops, strict=True):
-            own[start:stop] = np.searchsorted(codes, some) + known
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        new = _differs_from_the_last(codes)
+        found = np.empty(len(codes), dtype=index)
+        found[order] = np.cumsum(new, dtype=index) + index(known - 1)
+        codes = codes[new]
+        begins = np.cumsum([0, *map(len, held)]).tolist()
+        for own, start, stop, begin in zip(places, starts, stops, begins, strict=False):
+            own[start:stop] = found[begin : begin + stop - start]
         known += len(codes)
         merged.append(codes)
     return np.concatenate(merged), places

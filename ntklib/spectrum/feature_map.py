@@ -12,6 +12,8 @@ from scipy import sparse
 from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
 from ntklib.spectrum.columns import FeatureColumns, smallest_index
 
+_PIECE = 2**18  # entries that are renumbered at a time: NumPy makes 8 bytes of each number it looks up by
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
@@ -89,7 +91,9 @@ class FeatureMap:
         if any(own is not whole for own in columns):
             whole, places = FeatureColumns.union(columns)
             for place, start, stop in zip(places, held[:-1], held[1:], strict=True):
-                indices[start:stop] = place[indices[start:stop]]
+                for first in range(start, stop, _PIECE):
+                    some = slice(first, min(first + _PIECE, stop))
+                    indices[some] = place[indices[some]]
         data.resize(held[-1], refcheck=False)
         indices.resize(held[-1], refcheck=False)
         error_bound = np.concatenate(bounds)
