@@ -7,6 +7,7 @@ Run from the root: ``OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.scale``. I
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from pipeline.execute import ALLOCATOR
 EVALUATIONS = 20  # of the flow's right-hand side
 STEPS = 500  # of gradient descent, that a flow predicts
 TOLERANCE = 1e-3  # of a flow: ten times the library's default
+RUNS = 5
+LONG = 5.0  # seconds of runs of one stage, after which no other one starts
 CHUNK = 50_000  # sentences written at a time
 RESULT = ROOT / "benchmarks" / "results" / "scale.json"
 
@@ -64,34 +67,38 @@ def write(folder: Path, count: int) -> None:
 class Stages:
     """Time and memory of one stage after the other.
 
-    ``seconds`` are the processor's, and ``first_seconds`` those of a run before: a process that takes memory
-    for the first time waits for the system, and in a virtual machine for its host, seconds a gigabyte.
+    ``seconds`` are the processor's: the median of up to ``RUNS`` runs, as many as ``LONG`` seconds allow.
+    ``first_seconds`` are those of a run before them, which is not counted: a process that takes memory for
+    the first time waits for the system, and in a virtual machine for its host, seconds a gigabyte.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self.first_seconds: dict[str, float] = {}
         self.wall_seconds: dict[str, float] = {}
+        self.first_seconds: dict[str, float] = {}
         self.peak_bytes: dict[str, int] = {}
 
-    def run(self, name: str, work: Callable[[], Any], twice: bool = True) -> Any:
-        """Do the work; the peak is of the whole process in the first run, with what earlier stages left."""
-        if twice:
-            self._run(name, work)
-            self.first_seconds[name], peak = self.seconds[name], self.peak_bytes[name]
-        result = self._run(name, work)
-        if twice:
-            self.peak_bytes[name] = peak
+    def run(self, name: str, work: Callable[[], Any], warm_up: bool = True) -> Any:
+        """Do the work; the peak is of the whole process in its first run, with what earlier stages left."""
+        RESET.write_text("5", encoding="utf-8")
+        result, *first = _timed(work)
+        self.peak_bytes[name] = resident("VmHWM")
+        runs = [] if warm_up else [first]
+        if warm_up:
+            self.first_seconds[name] = first[0]
+        while not runs or (len(runs) < RUNS and sum(wall for _, wall in runs) < LONG):
+            del result  # or the next one would stand beside it
+            result, *times = _timed(work)
+            runs.append(times)
+        self.seconds[name], self.wall_seconds[name] = (statistics.median(t) for t in zip(*runs, strict=True))
         return result
 
-    def _run(self, name: str, work: Callable[[], Any]) -> Any:
-        RESET.write_text("5", encoding="utf-8")
-        wall, processor = time.perf_counter(), time.process_time()
-        result = work()
-        self.seconds[name] = time.process_time() - processor
-        self.wall_seconds[name] = time.perf_counter() - wall
-        self.peak_bytes[name] = resident("VmHWM")
-        return result
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """Result, processor and wall-clock seconds."""
+    wall, processor = time.perf_counter(), time.process_time()
+    result = work()
+    return result, time.process_time() - processor, time.perf_counter() - wall
 
 
 def measure(folder: Path, cnn: bool, whole: bool) -> dict[str, Any]:
