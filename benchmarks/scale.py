@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -95,7 +96,7 @@ class Stages:
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Result, processor and wall-clock seconds."""
+    """Return what a call does, and its processor and wall-clock seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
     return result, time.process_time() - processor, time.perf_counter() - wall
@@ -137,8 +138,8 @@ def _run_stages(stages: Stages, documents: Any, labels: np.ndarray, cnn: bool) -
     stages.run("bigram counts", lambda: len(ntklib.cooccurrence(pair, ngram=2)))
     found: dict[str, Any] = {"entries": {}, "features": {}, "largest_eigenvalue": {}, "default_time": {}}
     for name, model in _models(cnn).items():
-        features = stages.run(f"{name} feature map", lambda model=model: model.feature_map(documents))
-        kernel = stages.run(f"{name} transpose", lambda features=features: FeatureKernel(features))
+        features = stages.run(f"{name} feature map", partial(model.feature_map, documents))
+        kernel = stages.run(f"{name} transpose", partial(FeatureKernel, features))
 
         def evaluations(kernel: Any = kernel) -> np.ndarray:
             dual = np.zeros(len(labels))
@@ -181,11 +182,11 @@ def _run_flows(stages: Stages, pair: Any, record: dict[str, Any], cnn: bool) -> 
     for name in models:
         time_ = STEPS / (record["largest_eigenvalue"][name] / 4)
         stage = f"{name} flow, {STEPS} steps"
-        found["flow_work"][stage] = stages.run(stage, lambda n=name, t=time_: flow(n, t, "auto"), False)
+        found["flow_work"][stage] = stages.run(stage, partial(flow, name, time_, "auto"), False)
     for solver in SOLVERS:
         stage = f"MLP flow, {solver}"
         time_ = record["default_time"]["MLP"]
-        found["flow_work"][stage] = stages.run(stage, lambda s=solver, t=time_: flow("MLP", t, s), False)
+        found["flow_work"][stage] = stages.run(stage, partial(flow, "MLP", time_, solver), False)
     return found
 
 
