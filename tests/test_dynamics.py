@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import expit, softmax
 
 import ntklib
-from ntklib import feature_kernel
+from ntklib import feature_kernel, feature_tiles
 from ntklib.chebyshev import integrate
 from ntklib.corpora import Corpus
 
@@ -218,7 +218,7 @@ def test_an_unrecorded_time_is_refused_with_the_recorded_ones():
 @pytest.mark.parametrize("model", [MLP("relu"), ntklib.CNN(3, "gelu"), ntklib.Attention()])
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_the_order_of_the_features_changes_no_bit_of_a_product(model, shape, monkeypatch):
-    monkeypatch.setattr(feature_kernel, "_BLOCK", 17)
+    monkeypatch.setattr(feature_tiles, "PIECE", 17)
     features = model.feature_map(random_corpus(6)[0])
     kernel = feature_kernel.FeatureKernel(features)
     dual = np.random.default_rng(0).standard_normal((40, *shape))
@@ -236,7 +236,7 @@ def test_tiles_and_blocks_of_features_change_a_product_by_rounding_alone(
     model, shape, one_block, frequent, rare, tile, monkeypatch
 ):
     for name, value in (("ONE_BLOCK", one_block), ("FREQUENT", frequent), ("RARE", rare), ("TILE", tile)):
-        monkeypatch.setattr(feature_kernel, name, value)
+        monkeypatch.setattr(feature_tiles, name, value)
     documents = random_corpus(6)[0]
     columns = model.feature_map([*documents, [90, 91, 92]]).columns  # some features are in no document
     features = model.feature_map(documents, columns)
@@ -256,7 +256,7 @@ def test_tiles_and_blocks_of_features_change_a_product_by_rounding_alone(
 
 def test_features_are_kept_by_frequency_and_then_by_first_occurrence():
     features = MLP("identity").feature_map([[4, 2], [2, 1], [2, 4, 3]])
-    order = feature_kernel._by_frequency(features.matrix)
+    order = feature_tiles.by_frequency(features.matrix)
     assert [features.columns[int(i)].tokens for i in order] == [(), (2,), (4,), (1,), (3,)]
 
 

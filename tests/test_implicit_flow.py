@@ -10,7 +10,7 @@ from scipy.special import expit
 
 import ntklib
 from benchmarks.scale import sentences
-from ntklib import feature_kernel, implicit_flow
+from ntklib import feature_tiles, implicit_flow
 from ntklib.feature_kernel import FeatureKernel
 from ntklib.implicit_flow import STIFF, _LinearSystems, _step, integrate_implicitly, solve_flow
 from ntklib.logistic_flow import (
@@ -103,7 +103,7 @@ def test_a_step_is_of_fourth_order():
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("block", [1, 50, 2**20])
 def test_curvature_is_that_of_the_features(classes, block, monkeypatch):
-    monkeypatch.setattr(feature_kernel, "_BLOCK", block)
+    monkeypatch.setattr(feature_tiles, "PIECE", block)
     flow = problem(ntklib.CNN(2), classes)
     kernel, targets = flow.kernel, flow.targets
     rng = np.random.default_rng(0)

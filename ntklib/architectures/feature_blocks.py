@@ -8,7 +8,7 @@ import numpy as np
 from ntklib.documents import Documents
 from ntklib.memory import INSTEAD_OF_FEATURES, require_memory
 from ntklib.spectrum import FeatureColumns, FeatureMap, Pattern
-from ntklib.spectrum.columns import smallest_index
+from ntklib.spectrum.distinct import smallest_index
 
 BLOCK_TOKENS = 2**19
 """About so many tokens are made into features at a time, fewer where there are more than 8 patterns."""

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from scipy import sparse
 
 from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
-from ntklib.spectrum.columns import FeatureColumns, smallest_index
+from ntklib.spectrum.columns import FeatureColumns
+from ntklib.spectrum.distinct import smallest_index
 
 _PIECE = 2**18  # entries that are renumbered at a time: NumPy makes 8 bytes of each number it looks up by
 
