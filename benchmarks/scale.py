@@ -70,7 +70,9 @@ class Stages:
 
     ``seconds`` are the processor's: the median of up to ``RUNS`` runs, as many as ``LONG`` seconds allow.
     ``first_seconds`` are those of a run before them, which is not counted: a process that takes memory for
-    the first time waits for the system, and in a virtual machine for its host, seconds a gigabyte.
+    the first time waits for the system, and in a virtual machine for its host, seconds a gigabyte. Without a
+    warm-up all runs count. ``peak_bytes`` has what earlier stages left, also what they gave back to the
+    process, which keeps it (``ALLOCATOR``): the largest is the process's.
     """
 
     def __init__(self) -> None:
@@ -80,7 +82,7 @@ class Stages:
         self.peak_bytes: dict[str, int] = {}
 
     def run(self, name: str, work: Callable[[], Any], warm_up: bool = True) -> Any:
-        """Do the work; the peak is of the whole process in its first run, with what earlier stages left."""
+        """Do the work, and note its times and the process's peak in the first run."""
         RESET.write_text("5", encoding="utf-8")
         result, *first = _timed(work)
         self.peak_bytes[name] = resident("VmHWM")

@@ -26,11 +26,11 @@ class FeatureKernel(KernelOperator):
 
     Notes
     -----
-    Inside, the features are numbered by falling frequency, and equally frequent ones as they first occur: the
-    values of the frequent ones then share cache lines, and those of the rest, most n-grams, are used one
-    after the other. A product reads entries in tiles whose documents and features stay in a processor's
-    cache. Up to 131,072 documents and 2,097,152 features that is one tile, whose sums are taken in the order
-    of the feature map, as if no feature had a new number.
+    Inside, the features are numbered by falling frequency, as far as 65,535, and equally frequent ones as
+    they first occur: the values of the frequent ones then share cache lines, and those of the rest, most
+    n-grams, are used one after the other. A product reads entries in tiles whose documents and features stay
+    in a processor's cache. Up to 131,072 documents and 2,097,152 features that is one tile, whose sums are
+    taken in the order of the feature map, as if no feature had a new number.
     """
 
     def __init__(self, features: FeatureMap) -> None:
@@ -66,6 +66,8 @@ class FeatureKernel(KernelOperator):
 
     def pulls(self, dual: np.ndarray) -> np.ndarray:
         """``Φᵀ a``, frequent features first."""
+        if len(self._blocks) == 1:
+            return self._blocks[0].pulls(dual)
         found = np.empty((len(self._order), *dual.shape[1:]))
         for block in self._blocks:
             found[block.features] = block.pulls(dual)
@@ -95,6 +97,8 @@ class FeatureKernel(KernelOperator):
 
     def pulls_of_squares(self, values: np.ndarray) -> np.ndarray:
         """``Σ_i Φ_iu² v_i``, frequent features first."""
+        if len(self._blocks) == 1:
+            return self._blocks[0].pulls_of_squares(values)
         found = np.empty((len(self._order), *values.shape[1:]))
         for block in self._blocks:
             found[block.features] = block.pulls_of_squares(values)

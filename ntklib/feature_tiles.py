@@ -68,11 +68,11 @@ def _product_with_squares(matrix: sparse.csr_array, values: np.ndarray) -> np.nd
         entries = slice(rows[0], rows[-1])
         squares = (matrix.data[entries] ** 2, matrix.indices[entries], rows - rows[0])
         sums.append(sparse.csr_array(squares, shape=(stop - start, matrix.shape[1])) @ values)
-    return np.concatenate(sums)
+    return np.concatenate([np.zeros((0, *values.shape[1:])), *sums])
 
 
 def by_frequency(matrix: sparse.csr_array) -> Int[np.ndarray, " features"]:
-    """Order the columns by falling frequency, and equally frequent ones as they first occur."""
+    """Order the columns by falling frequency, as far as 65,535, and equally frequent ones as they occur."""
     size = matrix.shape[1]
     counts = np.zeros(size, dtype=np.int64)
     step = max(PIECE, size)  # NumPy copies what it counts, to 8 bytes each
@@ -105,7 +105,7 @@ def feature_blocks(matrix: sparse.csr_array, order: Int[np.ndarray, " features"]
         some = order[start : start + PIECE]
         rank[some] = np.arange(start, start + len(some))
     tiles, rare = [], []
-    for start in range(0, documents, TILE):
+    for start in range(0, max(documents, 1), TILE):
         stop = min(start + TILE, documents)
         rows = _renumbered(matrix, start, stop, rank)
         if size > ONE_BLOCK:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ntklib.adaptive_steps import advance
+from ntklib.feature_tiles import RARE
 from ntklib.kernel_operator import KernelOperator, times_rows
 from ntklib.logistic_flow import FlowProblem, integrate_residuals, probabilities, probability_change
 from ntklib.memory import fits_into_memory, require_memory
@@ -86,7 +87,9 @@ def solve_flow(
 
 def predicted_bytes(problem: FlowProblem) -> int:
     """Most memory that the implicit solver takes: vectors of the features and of the documents."""
-    return 8 * problem.outputs * (9 * len(problem.kernel.weights) + 26 * len(problem.targets))
+    features = len(problem.kernel.weights)
+    # Where there are several blocks of features, one block's pulls stand beside those of all.
+    return 8 * problem.outputs * (9 * features + min(features, RARE) + 26 * len(problem.targets))
 
 
 def integrate_implicitly(

@@ -39,13 +39,13 @@ def require_memory(needed: int, purpose: str, remedy: str) -> None:
         ...
     MemoryError: This kernel needs 1,000,000,000.0 GB, but ... GB are free: pass fewer documents.
     """
-    if not fits_into_memory(needed):
-        available = psutil.virtual_memory().available
+    available = psutil.virtual_memory().available
+    if not fits_into_memory(needed, available):
         raise MemoryError(
             f"{purpose} needs {needed / 1e9:,.1f} GB, but {available / 1e9:,.1f} GB are free: {remedy}."
         )
 
 
-def fits_into_memory(needed: int) -> bool:
-    """Whether so many bytes are at most 90 % of the memory that is available now."""
-    return needed <= 0.9 * psutil.virtual_memory().available
+def fits_into_memory(needed: int, available: int | None = None) -> bool:
+    """Whether so many bytes are at most 90 % of the memory that is available, now if it is not given."""
+    return needed <= 0.9 * (psutil.virtual_memory().available if available is None else available)

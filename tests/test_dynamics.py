@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.integrate import solve_ivp
 from scipy.special import expit, softmax
 
@@ -252,6 +253,13 @@ def test_tiles_and_blocks_of_features_change_a_product_by_rounding_alone(
     scores = (features.weights * (rows.T @ dual).T).T
     np.testing.assert_allclose(kernel.feature_scores(dual), scores, rtol=0, atol=1e-12)
     np.testing.assert_allclose(kernel(dual), rows @ scores, rtol=0, atol=1e-11)
+
+
+def test_a_kernel_of_no_documents_is_empty():
+    kernel = feature_kernel.FeatureKernel(MLP().count_feature_map(sparse.csr_array((0, 3))))
+    assert kernel(np.ones(0)).tolist() == []
+    assert (kernel.pulls(np.ones(0)) == 0).all()
+    assert (kernel.pulls_of_squares(np.ones(0)) == 0).all()
 
 
 def test_features_are_kept_by_frequency_and_then_by_first_occurrence():

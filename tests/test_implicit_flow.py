@@ -248,9 +248,26 @@ def test_where_the_implicit_solver_does_not_fit_the_explicit_one_is_taken():
     np.testing.assert_array_equal(chosen, solve_flow(flow, times, 0.1, "explicit"))
 
 
-@pytest.mark.parametrize(("documents", "classes"), [(20_000, 2), (5_000, 3)])
-def test_the_prediction_of_memory_bounds_it_and_is_below_twice_that(documents, classes):
-    flow = problem(ntklib.MLP("tanh"), classes, documents=documents)
+def wide_problem(classes):
+    """Many more features than documents."""
+    rng = np.random.default_rng(0)
+    docs = [rng.integers(0, 20_000, 40).tolist() for _ in range(800)]
+    kernel = FeatureKernel(ntklib.CNN(3, "tanh").feature_map(docs))
+    targets = targets_of(rng.integers(0, classes, len(docs)), classes)
+    return FlowProblem(kernel, kernel.largest_eigenvalue(), targets, np.zeros(targets.shape))
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        problem(ntklib.MLP("tanh"), 2, documents=20_000),
+        problem(ntklib.MLP("tanh"), 3, documents=5_000),
+        wide_problem(2),
+        wide_problem(3),
+    ],
+    ids=["documents-2", "documents-3", "features-2", "features-3"],
+)
+def test_the_prediction_of_memory_bounds_it_and_is_below_twice_that(flow):
     solve_flow(flow, np.array([1e-9]), 1e-2, "implicit")
     tracemalloc.start()
     try:

@@ -19,6 +19,7 @@ def test_a_record_has_time_and_memory_of_every_stage(tmp_path):
     stages |= {"MLP flow, explicit", "MLP flow, implicit"}
     for figure in ("seconds", "wall_seconds", "peak_bytes"):
         assert set(record[figure]) == stages
+    assert set(record["first_seconds"]) == {stage for stage in stages if "flow" not in stage}
     assert record["sentences"] == 60
     assert 3 * 60 <= record["tokens"] <= 60 * 60
     assert record["entries"]["CNN"] > record["entries"]["MLP"] > record["tokens"] / 2
@@ -37,6 +38,25 @@ def test_a_record_has_time_and_memory_of_every_stage(tmp_path):
     assert 0 < excess / 3 < explicit["round_trips"]
 
 
+@pytest.mark.parametrize(
+    ("walls", "warm_up", "first", "median"),
+    [
+        ([9.0, 1.0, 1.5, 1.2, 0.1, 0.7, 0.5], True, 9.0, 1.0),  # the five after the first one
+        ([9.0, 3.0, 2.5, 4.0], True, 9.0, 2.75),  # no other one after five seconds
+        ([1.0, 2.0, 3.0, 4.0], False, None, 2.0),
+    ],
+)
+def test_of_some_runs_the_median_counts(walls, warm_up, first, median, monkeypatch):
+    runs = iter(walls)
+    monkeypatch.setattr(scale, "_timed", lambda work: (work(), 2 * (wall := next(runs)), wall))
+    stages = scale.Stages()
+    assert stages.run("some", lambda: "result", warm_up) == "result"
+    assert stages.wall_seconds == {"some": pytest.approx(median)}
+    assert stages.seconds == {"some": pytest.approx(2 * median)}
+    assert stages.first_seconds == ({"some": 2 * first} if first else {})
+    assert stages.peak_bytes["some"] > 0
+
+
 def test_sentences_in_chunks_are_as_many_as_asked_for(monkeypatch):
     monkeypatch.setattr(scale, "CHUNK", 40)
     chunks = list(scale.sentences(100))
@@ -45,7 +65,11 @@ def test_sentences_in_chunks_are_as_many_as_asked_for(monkeypatch):
 
 
 def test_exponents_are_those_of_each_stage():
-    records = [{"tokens": n, "seconds": {"a": n**1.5, "b": 2.0 * n}} for n in (10, 100, 1000)]
+    records = [
+        {"tokens": n, "seconds": {"a": n**1.5, "b": 2.0 * n}, "entries": {"a": n**0.5}}
+        for n in (10, 100, 1000)
+    ]
+    assert scale.exponents(records, "entries") == {"a": pytest.approx(0.5)}
     assert scale.exponents(records, "seconds") == {"a": pytest.approx(1.5), "b": pytest.approx(1.0)}
 
 

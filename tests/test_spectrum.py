@@ -13,6 +13,7 @@ from ntklib.spectrum import (
     Pattern,
     Units,
     distinct,
+    feature_map,
     feature_spectrum,
     match_patterns,
     moebius_weights,
@@ -300,7 +301,9 @@ def blocks_of_units(shared: FeatureColumns | None, weights) -> tuple[list[Featur
 
 
 @pytest.mark.parametrize("share_columns", [False, True])
-def test_joined_maps_are_the_map_of_all_documents_at_once(share_columns):
+@pytest.mark.parametrize("piece", [1, 3, 2**18])
+def test_joined_maps_are_the_map_of_all_documents_at_once(share_columns, piece, monkeypatch):
+    monkeypatch.setattr(feature_map, "_PIECE", piece)
     weights = moebius_weights(smooth_kernel, 2)
     whole = blocks_of_units(None, weights)[1]
     parts = blocks_of_units(whole.columns if share_columns else None, weights)[0]
@@ -361,6 +364,40 @@ def test_distinct_pairs_are_those_that_numpy_finds(firsts, seconds, size):
     right, inverse = np.unique(first * seconds + second, return_inverse=True)
     np.testing.assert_array_equal(codes, right)
     np.testing.assert_array_equal(places, inverse)
+
+
+def test_codes_beyond_31_bits_are_kept_apart():
+    """Numbers of 32 bits are what the levels hold: their products are not."""
+    first = np.array([100_000, 5, 100_000, 0], dtype=np.int32)
+    second = np.array([7, 7, 7, 199_999], dtype=np.int32)
+    codes, places = distinct.distinct_pairs(first, 200_000, second, 200_000)
+    assert codes.tolist() == [199_999, 5 * 200_000 + 7, 100_000 * 200_000 + 7]
+    assert places.tolist() == [2, 1, 2, 0]
+
+
+def test_bigrams_of_a_large_vocabulary_are_joined_and_found_again():
+    """The codes of their tokens, parent · span + token, are beyond 31 bits."""
+    tokens = np.stack([np.arange(3000), 10**6 + np.arange(3000)], axis=1).astype(np.int32)
+    parts = [
+        FeatureColumns(Units(some, np.arange(len(some)), np.ones(len(some))), match_patterns(2))
+        for some in (tokens[:1500], tokens[1000:])
+    ]
+    whole, places = FeatureColumns.union(parts)
+    for part, place in zip(parts, places, strict=True):
+        assert [whole[int(i)] for i in place[::97]] == part[::97]
+    matrix = whole.encode(Units(tokens, np.arange(3000), np.ones(3000)), 3000)
+    assert matrix.nnz == 4 * 3000
+    assert (
+        matrix.sum(axis=0) == np.where(np.arange(len(whole)) == list(whole).index(((), ())), 3000, 1)
+    ).all()
+
+
+def test_tokens_of_any_integers_are_taken():
+    units = Units(np.array([[2**31 - 1], [-2]], np.int32), np.array([0, 0]), np.ones(2))
+    columns, matrix = FeatureColumns.counted(units, match_patterns(1), 1)
+    assert [column.tokens for column in columns] == [(), (-2,), (2**31 - 1,)]
+    assert matrix.toarray().tolist() == [[2.0, 1.0, 1.0]]
+    assert FeatureColumns.counted(units, [], 1)[1].shape == (1, 0)
 
 
 @pytest.mark.parametrize(("piece", "sample"), [(1, 1), (8, 2), (64, 16), (2**18, 2**10)])

@@ -18,7 +18,7 @@ class Units:
 
     Parameters
     ----------
-    tokens : (U, k) int64
+    tokens : (U, k) integers
         The token at each of a unit's ``k`` offsets; negative ids are boundary tokens.
     documents : (U,) int64
         The document of each unit, in order.
@@ -178,7 +178,7 @@ class FeatureColumns(Sequence[Feature]):
             rows, parent = rows[long_enough], parent[long_enough]
         # New documents may all be shorter than those that the columns come from: then nothing is left here.
         offset = min(offsets[-1], units.tokens.shape[1] - 1)
-        token = units.tokens[rows, offset] - self._lowest
+        token = units.tokens[rows, offset].astype(np.int64) - self._lowest
         if learn:
             parents = len(self._levels[offsets[:-1]]) if offsets[1:] else 1
             self._levels[offsets], place = distinct_pairs(parent, parents, token, self._span)
@@ -211,13 +211,15 @@ class FeatureColumns(Sequence[Feature]):
             if pattern.reaches_beyond:
                 long_enough = units.reach[found] >= pattern.reach
                 found, place = found[long_enough], place[long_enough]
+            else:  # it is sorted below, and longer patterns build on it
+                place = place.copy()
             counts = np.bincount(units.documents[found], minlength=documents)
             ends = np.concatenate([[0], np.cumsum(counts)]).astype(smallest_index(len(found)))
-            block = sparse.csr_array((units.weights[found], place.copy(), ends), shape=(documents, columns))
-            block.sum_duplicates()  # sorts in place, and longer patterns build on what was found
+            block = sparse.csr_array((units.weights[found], place, ends), shape=(documents, columns))
+            block.sum_duplicates()
             blocks.append(block)
         known.clear()
-        return _side_by_side(blocks)
+        return _side_by_side(blocks, documents)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -240,10 +242,10 @@ class FeatureColumns(Sequence[Feature]):
         return f"FeatureColumns({len(self)} features of {len(self.patterns)} patterns)"
 
 
-def _side_by_side(blocks: list[sparse.csr_array]) -> sparse.csr_array:
+def _side_by_side(blocks: list[sparse.csr_array], rows: int) -> sparse.csr_array:
     """Stack matrices side by side, and empty the list: SciPy's ``hstack`` would copy all of them first."""
     columns = sum(block.shape[1] for block in blocks)
-    ends = np.zeros(blocks[0].shape[0] + 1, dtype=np.int64)
+    ends = np.zeros(rows + 1, dtype=np.int64)
     for block in blocks:
         ends += block.indptr
     index = smallest_index(max(columns, int(ends[-1])))
@@ -257,6 +259,6 @@ def _side_by_side(blocks: list[sparse.csr_array]) -> sparse.csr_array:
         data[places], indices[places] = block.data, block.indices + index(first)
         free += lengths
         first += block.shape[1]
-    matrix = sparse.csr_array((data, indices, ends.astype(index)), shape=(len(free), columns))
+    matrix = sparse.csr_array((data, indices, ends.astype(index)), shape=(rows, columns))
     matrix.has_canonical_format = True
     return matrix

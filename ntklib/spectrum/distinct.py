@@ -35,8 +35,9 @@ def distinct_pairs(
 
     Notes
     -----
-    Sorted by counting, the second numbers first: linear, and several times faster than comparing. Where the
-    numbers are far more than the pairs, they are compared.
+    Sorted by counting, the second numbers first: linear, and several times faster than comparing. Where there
+    are few codes, each is looked up in a table of all; where the numbers are far more than the pairs, they
+    are compared.
 
     Examples
     --------
