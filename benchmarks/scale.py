@@ -22,7 +22,7 @@ from unittest import mock
 import numpy as np
 
 from benchmarks import zipf
-from benchmarks.measure import ROOT, environment, growth_exponent
+from benchmarks.measure import ROOT, environment, growth_exponent, processor_seconds
 from benchmarks.peak_memory import RESET, resident
 from benchmarks.scale_prediction import LINK, SOLVERS, VOCABULARY, constants, predicted, work_at
 from pipeline.execute import ALLOCATOR
@@ -84,24 +84,17 @@ class Stages:
     def run(self, name: str, work: Callable[[], Any], warm_up: bool = True) -> Any:
         """Do the work, and note its times and the process's peak in the first run."""
         RESET.write_text("5", encoding="utf-8")
-        result, *first = _timed(work)
+        *first, result = processor_seconds(work)
         self.peak_bytes[name] = resident("VmHWM")
         runs = [] if warm_up else [first]
         if warm_up:
             self.first_seconds[name] = first[0]
         while not runs or (len(runs) < RUNS and sum(wall for _, wall in runs) < LONG):
             del result  # or the next one would stand beside it
-            result, *times = _timed(work)
+            *times, result = processor_seconds(work)
             runs.append(times)
         self.seconds[name], self.wall_seconds[name] = (statistics.median(t) for t in zip(*runs, strict=True))
         return result
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Return what a call does, and its processor and wall-clock seconds."""
-    wall, processor = time.perf_counter(), time.process_time()
-    result = work()
-    return result, time.process_time() - processor, time.perf_counter() - wall
 
 
 def measure(folder: Path, cnn: bool, whole: bool) -> dict[str, Any]:

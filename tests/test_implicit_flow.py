@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 from unittest import mock
 
 import numpy as np
@@ -49,8 +50,12 @@ class CountingKernel(FeatureKernel):
 
 def problem(model, classes=2, seed=0, documents=40, copies=1):
     docs, labels = random_corpus(seed, documents=documents, classes=classes)
-    kernel = CountingKernel(model.feature_map(docs * copies))
-    targets = targets_of(np.tile(labels, copies), classes)
+    return problem_of(model, docs * copies, np.tile(labels, copies), classes)
+
+
+def problem_of(model, docs, labels, classes):
+    kernel = CountingKernel(model.feature_map(docs))
+    targets = targets_of(labels, classes)
     return FlowProblem(kernel, kernel.largest_eigenvalue(), targets, np.zeros(targets.shape))
 
 
@@ -252,22 +257,21 @@ def wide_problem(classes):
     """Many more features than documents."""
     rng = np.random.default_rng(0)
     docs = [rng.integers(0, 20_000, 40).tolist() for _ in range(800)]
-    kernel = FeatureKernel(ntklib.CNN(3, "tanh").feature_map(docs))
-    targets = targets_of(rng.integers(0, classes, len(docs)), classes)
-    return FlowProblem(kernel, kernel.largest_eigenvalue(), targets, np.zeros(targets.shape))
+    return problem_of(ntklib.CNN(3, "tanh"), docs, rng.integers(0, classes, len(docs)), classes)
 
 
 @pytest.mark.parametrize(
-    "flow",
+    "made",
     [
-        problem(ntklib.MLP("tanh"), 2, documents=20_000),
-        problem(ntklib.MLP("tanh"), 3, documents=5_000),
-        wide_problem(2),
-        wide_problem(3),
+        partial(problem, ntklib.MLP("tanh"), 2, documents=20_000),
+        partial(problem, ntklib.MLP("tanh"), 3, documents=5_000),
+        partial(wide_problem, 2),
+        partial(wide_problem, 3),
     ],
     ids=["documents-2", "documents-3", "features-2", "features-3"],
 )
-def test_the_prediction_of_memory_bounds_it_and_is_below_twice_that(flow):
+def test_the_prediction_of_memory_bounds_it_and_is_below_twice_that(made):
+    flow = made()
     solve_flow(flow, np.array([1e-9]), 1e-2, "implicit")
     tracemalloc.start()
     try:
