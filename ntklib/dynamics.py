@@ -20,7 +20,6 @@ from ntklib.logistic_flow import (
     checked_times,
     checked_tolerance,
     largest_curvature,
-    outputs_of,
     probabilities,
     targets_of,
 )
@@ -199,13 +198,12 @@ def gradient_flow(
     solver : {"auto", "explicit", "implicit"}
         The explicit one is :func:`~ntklib.chebyshev.integrate`, the implicit one
         :func:`~ntklib.implicit_flow.integrate_implicitly`. By default the explicit one, and the implicit one
-        where the flow is so stiff that it is faster: the largest decay rate times the last time is above 10⁵,
-        which many documents or a long time make, and for n-gram features above some 10⁶.
+        where the flow is so stiff that it is faster: the largest decay rate times the last time is above
+        2·10⁵, which many documents or a long time make, and for n-gram features above some 10⁶.
     client : dask.distributed.Client, optional
         Keeps the features of the training documents on the workers of this cluster, part by part, and
-        computes there: see :class:`~ntklib.cluster.PartitionedKernel`. The result is the same up to rounding
-        with the explicit solver, and within the tolerance with the implicit one, also when workers die. It
-        lasts as long as the cluster.
+        computes there: see :class:`~ntklib.cluster.PartitionedKernel`. The result is the same up to rounding,
+        by either solver, also when workers die. It lasts as long as the cluster.
 
     Returns
     -------
@@ -272,21 +270,21 @@ def flow_of_kernel(
     refuse_zero(kernel)
     targets = targets_of(labels, classes)
     initial = checked_scores(initial_scores, targets.shape)
-    outputs = outputs_of(targets)
     if largest is None:
         largest = kernel.largest_eigenvalue()
-    dual = solve_flow(FlowProblem(kernel, largest, targets, initial), instants, tolerance, solver)
+    problem = FlowProblem(kernel, largest, targets, initial)
+    dual = solve_flow(problem, instants, tolerance, solver)
 
     probe_matrix = architecture.feature_map(list(named.values()), kernel.columns).matrix
     values = np.stack([probe_matrix @ kernel.feature_scores(state) for state in dual])
     index = pd.Index(instants, name="time")
-    if outputs == 1:
+    if problem.outputs == 1:
         columns: pd.Index = pd.Index(list(named), name="probe", tupleize_cols=False)
     else:
         columns = pd.MultiIndex.from_product([list(named), range(classes)], names=["probe", "class"])
     scores = pd.DataFrame(values.reshape(len(instants), -1), index=index, columns=columns)
     return GradientFlow(
-        scores, instants, dual, largest, kernel, architecture, outputs, initial, targets, named
+        scores, instants, dual, largest, kernel, architecture, problem.outputs, initial, targets, named
     )
 
 

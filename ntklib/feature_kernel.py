@@ -1,5 +1,7 @@
 """The kernel of documents as an operator on their sparse features, in the memory of this process."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float
 from scipy import sparse
@@ -66,12 +68,7 @@ class FeatureKernel(KernelOperator):
 
     def pulls(self, dual: np.ndarray) -> np.ndarray:
         """``Φᵀ a``, frequent features first."""
-        if len(self._blocks) == 1:
-            return self._blocks[0].pulls(dual)
-        found = np.empty((len(self._order), *dual.shape[1:]))
-        for block in self._blocks:
-            found[block.features] = block.pulls(dual)
-        return found
+        return self._of_all_blocks(FeatureBlock.pulls, dual)
 
     def scores(self, ordered: np.ndarray) -> np.ndarray:
         """``Φ v`` of values of the features, frequent ones first."""
@@ -97,11 +94,14 @@ class FeatureKernel(KernelOperator):
 
     def pulls_of_squares(self, values: np.ndarray) -> np.ndarray:
         """``Σ_i Φ_iu² v_i``, frequent features first."""
-        if len(self._blocks) == 1:
-            return self._blocks[0].pulls_of_squares(values)
+        return self._of_all_blocks(FeatureBlock.pulls_of_squares, values)
+
+    def _of_all_blocks(
+        self, pulls: Callable[[FeatureBlock, np.ndarray], np.ndarray], values: np.ndarray
+    ) -> np.ndarray:
         found = np.empty((len(self._order), *values.shape[1:]))
         for block in self._blocks:
-            found[block.features] = block.pulls_of_squares(values)
+            found[block.features] = pulls(block, values)
         return found
 
     def overlaps(self, probe: sparse.csr_array) -> Float[np.ndarray, "documents patterns"]:

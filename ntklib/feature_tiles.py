@@ -9,7 +9,7 @@ from jaxtyping import Int
 from scipy import sparse
 
 from ntklib.spectrum import FeatureMap
-from ntklib.spectrum.distinct import smallest_index
+from ntklib.spectrum.distinct import look_up, smallest_index
 
 PIECE = 2**20  # entries that are looked at together
 ONE_BLOCK = 2**21
@@ -64,11 +64,18 @@ def _product_with_squares(matrix: sparse.csr_array, values: np.ndarray) -> np.nd
     cuts = np.unique(np.concatenate([cuts, [0, matrix.shape[0]]]))
     sums = []
     for start, stop in pairwise(cuts.tolist()):
-        rows = matrix.indptr[start : stop + 1]
-        entries = slice(rows[0], rows[-1])
-        squares = (matrix.data[entries] ** 2, matrix.indices[entries], rows - rows[0])
-        sums.append(sparse.csr_array(squares, shape=(stop - start, matrix.shape[1])) @ values)
+        rows = _rows(matrix, start, stop)
+        squares = (rows.data**2, rows.indices, rows.indptr)
+        sums.append(sparse.csr_array(squares, shape=rows.shape) @ values)
     return np.concatenate([np.zeros((0, *values.shape[1:])), *sums])
+
+
+def _rows(matrix: sparse.csr_array, start: int, stop: int) -> sparse.csr_array:
+    """Cut some rows out, which share the entries in memory: SciPy's slices are copies."""
+    ends = matrix.indptr[start : stop + 1]
+    entries = slice(ends[0], ends[-1])
+    shape = (len(ends) - 1, matrix.shape[1])
+    return sparse.csr_array((matrix.data[entries], matrix.indices[entries], ends - ends[0]), shape=shape)
 
 
 def by_frequency(matrix: sparse.csr_array) -> Int[np.ndarray, " features"]:
@@ -101,13 +108,14 @@ def feature_blocks(matrix: sparse.csr_array, order: Int[np.ndarray, " features"]
     """Cut the columns, taken in this order, into blocks, and these into tiles."""
     documents, size = matrix.shape
     rank = np.empty(size, matrix.indices.dtype)
-    for start in range(0, size, PIECE):  # here as below: NumPy makes 8 bytes of each number it looks up by
+    for start in range(0, size, PIECE):  # as in look_up, NumPy makes 8 bytes of each number
         some = order[start : start + PIECE]
         rank[some] = np.arange(start, start + len(some))
     tiles, rare = [], []
     for start in range(0, max(documents, 1), TILE):
         stop = min(start + TILE, documents)
-        rows = _renumbered(matrix, start, stop, rank)
+        rows = _rows(matrix, start, stop)
+        rows.indices = look_up(rank, rows.indices)
         if size > ONE_BLOCK:
             rare.append(rows[:, FREQUENT:])
             rows = rows[:, :FREQUENT]
@@ -121,29 +129,16 @@ def feature_blocks(matrix: sparse.csr_array, order: Int[np.ndarray, " features"]
     return [frequent, *_rare_blocks(together.T.tocsr(), FREQUENT)]
 
 
-def _renumbered(
-    matrix: sparse.csr_array, start: int, stop: int, rank: Int[np.ndarray, " columns"]
-) -> sparse.csr_array:
-    """Rows from ``start`` to ``stop``, with another number for each column; the values are not copied."""
-    ends = matrix.indptr[start : stop + 1]
-    values, numbers = matrix.data[ends[0] : ends[-1]], matrix.indices[ends[0] : ends[-1]]
-    renumbered = np.empty_like(numbers)
-    for first in range(0, len(numbers), PIECE):
-        renumbered[first : first + PIECE] = rank[numbers[first : first + PIECE]]
-    return sparse.csr_array((values, renumbered, ends - ends[0]), shape=(stop - start, len(rank)))
-
-
 def _rare_blocks(columns: sparse.csr_array, before: int) -> list[FeatureBlock]:
     """Blocks of features that few documents have, each a tile from the first that has one to the last."""
     blocks = []
     for start in range(0, columns.shape[0], RARE):
-        ends = columns.indptr[start : start + RARE + 1]
-        entries = slice(ends[0], ends[-1])
-        holders = columns.indices[entries]
+        own = _rows(columns, start, start + RARE)
+        holders = own.indices
         first, last = int(holders.min(initial=columns.shape[1])), int(holders.max(initial=0))
         holders -= holders.dtype.type(first)
-        shape = len(ends) - 1, max(last + 1 - first, 0)
-        own = sparse.csr_array((columns.data[entries], holders, ends - ends[0]), shape=shape)
+        shape = own.shape[0], max(last + 1 - first, 0)
+        own = sparse.csr_array((own.data, holders, own.indptr), shape=shape)
         features = slice(before + start, before + start + shape[0])
         # Its transpose is the same arrays, read by column: values of features are then used one after the
         # other, where rows would look each up in more memory than a cache has.

@@ -33,11 +33,6 @@ def probability_change(chances: np.ndarray, score_change: np.ndarray) -> np.ndar
     return chances * (score_change - (chances * score_change).sum(axis=1, keepdims=True))
 
 
-def outputs_of(targets: np.ndarray) -> int:
-    """Scores a document: one, or one a class."""
-    return 1 if targets.ndim == 1 else targets.shape[1]
-
-
 def targets_of(labels: np.ndarray, classes: int) -> Float[np.ndarray, "documents *classes"]:
     """``y``: the label itself for two classes, its indicator for more."""
     return labels.astype(np.float64) if classes == 2 else np.eye(classes)[labels]
@@ -95,8 +90,8 @@ class FlowProblem:
 
     @property
     def outputs(self) -> int:
-        """Scores a document."""
-        return outputs_of(self.targets)
+        """Scores a document: one, or one a class."""
+        return 1 if self.targets.ndim == 1 else self.targets.shape[1]
 
     @property
     def fastest_rate(self) -> float:

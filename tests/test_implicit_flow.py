@@ -172,7 +172,19 @@ def test_its_cost_hardly_grows_with_the_number_of_documents():
             products[solver, copies] = flow.kernel.products
     assert products["explicit", 1000] > 6 * products["explicit", 10]
     assert products["implicit", 1000] < 3 * products["implicit", 10]
-    assert products["implicit", 1000] < products["explicit", 1000] / 2
+
+
+@pytest.mark.parametrize("model", [ntklib.MLP("tanh"), ntklib.CNN(3)])
+def test_where_it_is_taken_by_itself_it_takes_fewer_products(model):
+    documents, labels = next(sentences(300))
+    flow = problem_of(model, documents, labels, 2)
+    stiffness = 1.1 * STIFF * (1 + 5 * len(flow.kernel.weights) / flow.kernel.entries) ** 2
+    products = []
+    for solver in ("auto", "explicit"):
+        flow.kernel.halves = 0
+        solve_flow(flow, np.array([stiffness / flow.fastest_rate]), 1e-2, solver)
+        products.append(flow.kernel.products)
+    assert products[0] < products[1] / 2
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -13,7 +13,6 @@ from ntklib.spectrum import (
     Pattern,
     Units,
     distinct,
-    feature_map,
     feature_spectrum,
     match_patterns,
     moebius_weights,
@@ -303,7 +302,7 @@ def blocks_of_units(shared: FeatureColumns | None, weights) -> tuple[list[Featur
 @pytest.mark.parametrize("share_columns", [False, True])
 @pytest.mark.parametrize("piece", [1, 3, 2**18])
 def test_joined_maps_are_the_map_of_all_documents_at_once(share_columns, piece, monkeypatch):
-    monkeypatch.setattr(feature_map, "_PIECE", piece)
+    monkeypatch.setattr(distinct, "AT_ONCE", piece)
     weights = moebius_weights(smooth_kernel, 2)
     whole = blocks_of_units(None, weights)[1]
     parts = blocks_of_units(whole.columns if share_columns else None, weights)[0]

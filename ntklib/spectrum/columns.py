@@ -91,7 +91,7 @@ class FeatureColumns(Sequence[Feature]):
         self.patterns = tuple(p if isinstance(p, Pattern) else Pattern(p) for p in patterns)
         self._lowest = int(units.tokens.min(initial=0))
         self._span = int(units.tokens.max(initial=0)) - self._lowest + 1
-        self._levels: dict[tuple[int, ...], np.ndarray] = {}
+        self._levels: dict[tuple[int, ...], np.ndarray] = {(): np.zeros(1, dtype=np.int64)}
         known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
         for pattern in self.patterns:
             self._found(units, tuple(pattern), known, learn=True)
@@ -99,7 +99,7 @@ class FeatureColumns(Sequence[Feature]):
         return known
 
     def _number_columns(self) -> None:
-        sizes = [len(self._levels[tuple(pattern)]) if pattern else 1 for pattern in self.patterns]
+        sizes = [len(self._levels[tuple(pattern)]) for pattern in self.patterns]
         self.starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     @classmethod
@@ -129,9 +129,9 @@ class FeatureColumns(Sequence[Feature]):
         whole.patterns = parts[0].patterns
         whole._lowest = min(part._lowest for part in parts)
         whole._span = max(part._lowest + part._span for part in parts) - whole._lowest
-        whole._levels = {}
+        whole._levels = {(): parts[0]._levels[()]}
         known: list[dict[tuple[int, ...], np.ndarray]] = [{(): np.zeros(1, dtype=np.int64)} for _ in parts]
-        for offsets in sorted(parts[0]._levels, key=len):  # a level builds on that of its prefix
+        for offsets in sorted(parts[0]._levels, key=len)[1:]:  # a level builds on that of its prefix
             codes = []
             for part, places in zip(parts, known, strict=True):
                 level = part._levels[offsets]
@@ -180,7 +180,7 @@ class FeatureColumns(Sequence[Feature]):
         offset = min(offsets[-1], units.tokens.shape[1] - 1)
         token = units.tokens[rows, offset].astype(np.int64) - self._lowest
         if learn:
-            parents = len(self._levels[offsets[:-1]]) if offsets[1:] else 1
+            parents = len(self._levels[offsets[:-1]])
             self._levels[offsets], place = distinct_pairs(parent, parents, token, self._span)
         elif len(level := self._levels[offsets]) == 0:
             rows, place = rows[:0], parent[:0]

@@ -8,12 +8,40 @@ from scipy import sparse
 
 PIECE = 2**18
 """About so many codes of several parts are merged at a time: a processor's cache holds them."""
+AT_ONCE = 2**18  # numbers that are looked up
 SAMPLE = 2**10  # of so many codes one is looked at, to cut them into pieces
 
 
 def smallest_index(size: int) -> type[np.signedinteger]:
     """Type of integers that number so many things: most of the memory of a feature map is such numbers."""
     return np.int32 if size < 2**31 else np.int64
+
+
+def look_up(
+    table: Int[np.ndarray, " entries"],
+    places: Int[np.ndarray, " n"],
+    found: Int[np.ndarray, " n"] | None = None,
+) -> Int[np.ndarray, " n"]:
+    """``table[places]``, in pieces: NumPy makes 8 bytes of each place, which would be most of the memory.
+
+    Parameters
+    ----------
+    table : (P,) integers
+    places : (n,) integers
+    found : (n,) integers, optional
+        Where to write it, ``places`` itself, for instance; a new array of the table's type by default.
+
+    Examples
+    --------
+    >>> look_up(np.array([5, 7], dtype=np.int32), np.array([1, 0, 1]))
+    array([7, 5, 7], dtype=int32)
+    """
+    if found is None:
+        found = np.empty(len(places), dtype=table.dtype)
+    for start in range(0, len(places), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        found[some] = table[places[some]]
+    return found
 
 
 def distinct_pairs(

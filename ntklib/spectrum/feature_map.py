@@ -11,9 +11,7 @@ from scipy import sparse
 
 from ntklib.memory import INSTEAD_OF_A_KERNEL, require_memory
 from ntklib.spectrum.columns import FeatureColumns
-from ntklib.spectrum.distinct import smallest_index
-
-_PIECE = 2**18  # entries that are renumbered at a time: NumPy makes 8 bytes of each number it looks up by
+from ntklib.spectrum.distinct import look_up, smallest_index
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +90,8 @@ class FeatureMap:
         if any(own is not whole for own in columns):
             whole, places = FeatureColumns.union(columns)
             for place, start, stop in zip(places, held[:-1], held[1:], strict=True):
-                for first in range(start, stop, _PIECE):
-                    some = slice(first, min(first + _PIECE, stop))
-                    indices[some] = place[indices[some]]
+                own = indices[start:stop]
+                look_up(place, own, found=own)
         data.resize(held[-1], refcheck=False)
         indices.resize(held[-1], refcheck=False)
         error_bound = np.concatenate(bounds)
