@@ -114,17 +114,13 @@ def test_features_of_one_partition_alone_do_not_travel(client):
     assert sent + sum(part.nbytes for part in returned) == kernel.bytes_per_curvature
 
 
-@pytest.mark.parametrize(("model", "rate"), [(ntklib.CNN(2), 1e4), (ntklib.MLP("tanh"), 2e6)])
-def test_a_stiff_flow_that_is_solved_implicitly_equals_the_local_one(client, model, rate):
-    corpus = next(sentences(400))
+def test_a_stiff_flow_that_is_solved_implicitly_equals_the_local_one(client):
+    """At a large tolerance: linear systems that were solved to it alone would leave too much to rounding."""
+    corpus, model = next(sentences(400)), ntklib.CNN(2)
     start = ntklib.gradient_flow(model, corpus, [0.0])
-    flow = partial(ntklib.gradient_flow, model, corpus, [4 * rate / start.largest_eigenvalue], tolerance=1e-2)
-    here = flow(solver="implicit")
-    if rate > 1e6:  # so stiff that it is solved so by itself
-        np.testing.assert_array_equal(flow().dual, here.dual)
-        there = flow(client=client)
-    else:
-        there = flow(solver="implicit", client=client)
+    settings = {"times": [4e4 / start.largest_eigenvalue], "tolerance": 1e-2, "solver": "implicit"}
+    here = ntklib.gradient_flow(model, corpus, **settings)
+    there = ntklib.gradient_flow(model, corpus, **settings, client=client)
     equal_as_promised(there.dual, here.dual)
     equal_as_promised(there.predict(corpus[0]), here.predict(corpus[0]))
     equal_as_promised(there.scores, here.scores)
