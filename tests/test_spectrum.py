@@ -363,6 +363,12 @@ def test_distinct_pairs_are_those_that_numpy_finds(firsts, seconds, size):
     right, inverse = np.unique(first * seconds + second, return_inverse=True)
     np.testing.assert_array_equal(codes, right)
     np.testing.assert_array_equal(places, inverse)
+    assert (codes.dtype, places.dtype) == (np.int64, np.int32)  # places are most of the memory
+
+
+@pytest.mark.parametrize(("size", "kind"), [(0, "int32"), (2**31 - 1, "int32"), (2**31, "int64")])
+def test_an_index_has_32_bits_where_they_hold_every_number_up_to_the_size(size, kind):
+    assert distinct.smallest_index(size) == np.dtype(kind)
 
 
 def test_codes_beyond_31_bits_are_kept_apart():
