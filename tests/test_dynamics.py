@@ -262,10 +262,19 @@ def test_a_kernel_of_no_documents_is_empty():
     assert (kernel.pulls_of_squares(np.ones(0)) == 0).all()
 
 
-def test_features_are_kept_by_frequency_and_then_by_first_occurrence():
+@pytest.mark.parametrize("piece", [1, 2**20])
+def test_features_are_kept_by_frequency_and_then_by_first_occurrence(piece, monkeypatch):
+    monkeypatch.setattr(feature_tiles, "PIECE", piece)
     features = MLP("identity").feature_map([[4, 2], [2, 1], [2, 4, 3]])
     order = feature_tiles.by_frequency(features.matrix)
     assert [features.columns[int(i)].tokens for i in order] == [(), (2,), (4,), (1,), (3,)]
+
+
+def test_frequencies_count_as_far_as_16_bits_hold():
+    """Beyond, the order is that of first occurrence, and no count starts again from 0."""
+    rows = np.zeros((65_540, 4))
+    rows[:65_536, 1] = rows[3:, 2] = rows[:65_534, 3] = rows[:20, 0] = 1
+    assert feature_tiles.by_frequency(sparse.csr_array(rows)).tolist() == [1, 2, 3, 0]
 
 
 def test_features_of_no_document_score_nothing():
