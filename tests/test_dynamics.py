@@ -270,6 +270,12 @@ def test_features_are_kept_by_frequency_and_then_by_first_occurrence(piece, monk
     assert [features.columns[int(i)].tokens for i in order] == [(), (2,), (4,), (1,), (3,)]
 
 
+def test_many_equally_frequent_features_keep_the_order_of_their_first_occurrence():
+    columns = np.tile(np.random.default_rng(0).permutation(400), 2)
+    once_each = sparse.csr_array((np.ones(800), columns, np.arange(801)), shape=(800, 400))
+    assert feature_tiles.by_frequency(once_each).tolist() == columns[:400].tolist()
+
+
 def test_frequencies_count_as_far_as_16_bits_hold():
     """Beyond, the order is that of first occurrence, and no count starts again from 0."""
     rows = np.zeros((65_540, 4))
