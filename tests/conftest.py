@@ -1,14 +1,19 @@
-"""A tiny stand-in for the downloaded archive, and for the pip that brings it."""
+"""A tiny stand-in for the downloaded archive, and for the pip that brings it; Ctrl-C as in the foreground."""
 
 import hashlib
 import io
 import os
+import signal
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from ntklib.corpora import bundled, download
+
+# A shell's background job ignores Ctrl-C, and so do all processes that it starts: tests would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SENTENCES = {
     "movieReviewSnippets_GroundTruth.txt": (
