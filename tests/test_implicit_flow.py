@@ -174,11 +174,16 @@ def test_its_cost_hardly_grows_with_the_number_of_documents():
     assert products["implicit", 1000] < 3 * products["implicit", 10]
 
 
+def least_stiffness(kernel):
+    """From which on the implicit solver is taken by itself."""
+    return STIFF * (1 + 5 * len(kernel.weights) / kernel.entries) ** 2
+
+
 @pytest.mark.parametrize("model", [ntklib.MLP("tanh"), ntklib.CNN(3)])
 def test_where_it_is_taken_by_itself_it_takes_fewer_products(model):
     documents, labels = next(sentences(300))
     flow = problem_of(model, documents, labels, 2)
-    stiffness = 1.1 * STIFF * (1 + 5 * len(flow.kernel.weights) / flow.kernel.entries) ** 2
+    stiffness = 1.1 * least_stiffness(flow.kernel)
     products = []
     for solver in ("auto", "explicit"):
         flow.kernel.halves = 0
@@ -193,8 +198,11 @@ def test_where_it_is_taken_by_itself_it_takes_fewer_products(model):
 def test_the_solver_is_chosen_by_the_stiffness_and_the_features_for_an_entry(classes, times_stiff, model):
     flow = problem(model, classes, documents=5)
     above = times_stiff > 1
-    times_stiff *= (1 + 5 * len(flow.kernel.weights) / flow.kernel.matrix.nnz) ** 2
-    time = times_stiff * STIFF / (flow.largest_eigenvalue * (0.25 if classes == 2 else 0.5))
+    time = (
+        times_stiff
+        * least_stiffness(flow.kernel)
+        / (flow.largest_eigenvalue * (0.25 if classes == 2 else 0.5))
+    )
     chosen = solve_flow(flow, np.array([time]), 0.1)
     solver, other = ("implicit", "explicit") if above else ("explicit", "implicit")
     own, another = (solve_flow(flow, np.array([time]), 0.1, one) for one in (solver, other))

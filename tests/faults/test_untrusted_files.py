@@ -17,6 +17,7 @@ import pipeline
 from ntklib import MLP, sweep
 from ntklib.checkpoints import load_checkpoint
 from ntklib.corpora import bundled, download, load_corpus
+from tests.imports import imported_names
 
 PACKAGES = [Path(package.__file__).parent for package in (ntklib, pipeline)]
 SOURCES = [path for folder in PACKAGES for path in sorted(folder.rglob("*.py"))]
@@ -97,13 +98,7 @@ def test_such_a_call_would_be_found(source):
 
 
 def test_no_module_imports_a_pickler():
-    modules = {
-        alias.name.partition(".")[0]
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in ([ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names)
-    }
+    modules = {name.partition(".")[0] for path in SOURCES for name in imported_names(path)}
     assert "ntklib" in modules
     assert not modules & {"pickle", "_pickle", "shelve", "marshal", "dill", "cloudpickle"}
 

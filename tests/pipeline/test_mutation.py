@@ -1,11 +1,11 @@
 """make mutation: an even sample, and counts in which only what a test noticed is noticed."""
 
-import ast
 import json
 import tomllib
 
 from pipeline.chapters import ROOT
 from pipeline.mutation import exit_codes, sample, summary
+from tests.imports import imported_names
 
 MUTANTS = {
     "ntklib/a.py": {f"a__mutmut_{i}": code for i, code in enumerate([1, 0, 33, 36, None, 3, -11, 1])},
@@ -55,16 +55,6 @@ def test_only_the_chosen_are_counted():
     assert summary(MUTANTS, ["a__mutmut_4"])["noticed"] is None  # the one that was not tried
 
 
-def imports(file):
-    """Names of the modules that a file imports."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-            yield node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
 def test_what_the_tests_of_a_mutation_run_import_is_copied():
     """Tests run in a copy of the project, which has the mutants: a folder that is missing ends the run."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
@@ -75,7 +65,7 @@ def test_what_the_tests_of_a_mutation_run_import_is_copied():
         file = waiting.pop()
         seen.add(file)
         assert file.relative_to(ROOT).parts[0] in copied, file
-        for name in imports(file):
+        for name in imported_names(file):
             module = ROOT.joinpath(*name.split("."))
             found = {module.with_suffix(".py"), module / "__init__.py"} - seen
             waiting += [place for place in found if place.is_file()]
